@@ -1,0 +1,54 @@
+# make repro   the whole workflow on embedded data; make test   the tests; make help   everything else
+PYTHON ?= python3
+BIN := .venv/bin
+# DVC finds the stages' `python` on the PATH; nothing of the caller's own environment is used.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONNOUSERSITE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install repro test check bench lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/installed  ## create .venv with the locked requirements and this package
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "dla needs Python 3.11 to 3.13, and $(PYTHON) is another; try: make repro PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -m venv .venv || \
+	  { rm -rf .venv; echo "python3 -m venv failed; on Debian or Ubuntu: apt install python3-venv" >&2; exit 2; }
+	@touch $@
+
+.venv/installed: .venv/python requirements.txt pyproject.toml src/dla/report/offline.py
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m dla.report.offline .dvc/plots/offline.html
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+repro: .venv/installed  ## run the whole workflow (the budget is set in params.yaml)
+	@$(BIN)/python -m dla.params
+	$(BIN)/dvc repro
+
+test: .venv/installed-dev  ## ruff, the type checker and the quick tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not slow"
+
+bench: .venv/installed  ## our training loop against the loop a student writes (20 minutes)
+	$(BIN)/python bench/train.py
+
+lock: .venv/installed-dev  ## compile the requirements anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --upgrade --no-header --output-file requirements.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --upgrade --no-header --extra dev --extra tracking --constraints requirements.txt \
+	  --output-file requirements-dev.txt
+
+clean:  ## remove the virtual environment, logs, checkpoints and caches of tools (never results)
+	rm -rf .venv .checkpoints .cache runs .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""The laboratories of a Deep Learning Applications course as one reproducible DVC workflow."""

@@ -1,0 +1,156 @@
+"""The only reader and writer of what stages hand to each other: tensors, tables, metrics.
+
+Every writer is atomic: a file is whole or it is not there. Tensors pass as NumPy arrays, so that a stage which trains
+nothing need not import torch (`torch.from_numpy` and `Tensor.numpy` copy nothing).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from dla.errors import UserError
+
+Metadata = dict[str, Any]
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; what is written there takes its place at the end, or leaves no trace.
+
+    Works for a file and for a folder.
+
+    Raises
+    ------
+    UserError
+        If the disk is full or the place cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush(temporary)
+        if path.is_dir():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: could not be written ({error.strerror or error}); see to it and run again") from error
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Make the disk hold what was written before the name says so, lest a crash leave an empty file in its place."""
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        if file.is_file():
+            with file.open("rb+") as stream:
+                os.fsync(stream.fileno())
+
+
+# --- tensors --------------------------------------------------------------------------------------------------
+
+
+def write_tensors(path: Path, tensors: Mapping[str, np.ndarray[Any, Any]], metadata: Metadata | None = None) -> None:
+    """Write named arrays and a JSON-able `metadata` as one safetensors file."""
+    # One metadata entry: safetensors writes several in an order that changes from run to run.
+    text = {"dla": json.dumps(metadata or {}, sort_keys=True)}
+    with atomic(path) as temporary:
+        temporary.write_bytes(save({k: np.ascontiguousarray(v) for k, v in tensors.items()}, text))
+
+
+def read_tensors(path: Path, prefix: str = "") -> tuple[dict[str, np.ndarray[Any, Any]], Metadata]:
+    """Arrays whose names begin with `prefix`, under the rest of their names, and the metadata.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, truncated or not of ours.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (not a mapping)
+            tensors = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+            return tensors, json.loads((file.metadata() or {}).get("dla", "{}"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: is missing; `dvc repro` makes it") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path}: is not a whole safetensors file ({error}); delete it and run `dvc repro`") from None
+
+
+# --- nested state: a checkpoint's dictionaries of tensors and numbers ------------------------------------------
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write nested dicts and lists of arrays and JSON values as one safetensors file, without pickle."""
+    tensors: dict[str, np.ndarray[Any, Any]] = {}
+
+    def strip(node: Any) -> Any:
+        if isinstance(node, np.ndarray):
+            tensors[str(len(tensors))] = node
+            return {"$tensor": str(len(tensors) - 1)}
+        if isinstance(node, Mapping):
+            return {"$items": [[key, strip(value)] for key, value in node.items()]}  # keys need not be strings
+        if isinstance(node, list | tuple):
+            return [strip(value) for value in node]
+        return node
+
+    tree = strip(state)
+    write_tensors(path, tensors, tree)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What `write_state` wrote; tuples come back as lists."""
+    tensors, tree = read_tensors(path)
+
+    def fill(node: Any) -> Any:
+        if isinstance(node, list):
+            return [fill(value) for value in node]
+        if not isinstance(node, dict):
+            return node
+        if "$tensor" in node:
+            return tensors[node["$tensor"]]
+        return {key: fill(value) for key, value in node["$items"]}
+
+    state: dict[str, Any] = fill(tree)
+    return state
+
+
+# --- metrics and tables ---------------------------------------------------------------------------------------
+
+
+def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
+    """Write metrics as JSON that `dvc metrics` reads; numbers as they are, none of them NaN."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Metrics as `write_metrics` wrote them."""
+    try:
+        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: is missing; `dvc repro` makes it") from None
+    except ValueError as error:
+        raise UserError(f"{path}: is not valid JSON ({error}); `dvc checkout` or `dvc repro` restores it") from None
+    return metrics
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as CSV; floats with all their digits, so that the file says exactly what was computed."""
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,115 @@
+"""Exact resume: after every epoch the whole state of a run, in a folder named by all that determines the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dla.artifacts import read_state, write_state
+from dla.errors import UserError
+
+FOLDER = Path(".checkpoints")
+
+
+class Checkpoint:
+    """The place where one run keeps its state until it has succeeded.
+
+    Parameters
+    ----------
+    identity : JSON-able description of everything that determines the run: settings, device, number format
+    files : data the run reads; their content counts
+
+    The installed version of torch and the source of every module of this package that is imported count too, so a
+    checkpoint of other code is never resumed.
+    """
+
+    def __init__(self, identity: Mapping[str, Any], files: list[Path]) -> None:
+        self.folder = FOLDER / _digest(identity, files)
+
+    @property
+    def path(self) -> Path:
+        """The file of the last finished epoch."""
+        return self.folder / "state.safetensors"
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Keep `state`, nested dicts and lists of tensors and JSON values, and every random state."""
+        write_state(self.path, _to_arrays({"state": state, "random": _random_states()}))
+
+    def load(self) -> dict[str, Any] | None:
+        """The state last kept, with every random state set back to what it was; None if there is none."""
+        if not self.path.exists():
+            return None
+        try:
+            kept = _to_tensors(read_state(self.path))
+        except UserError:  # an unreadable checkpoint costs its epochs, not the run
+            self.discard()
+            return None
+        _set_random_states(kept["random"])
+        state: dict[str, Any] = kept["state"]
+        return state
+
+    def discard(self) -> None:
+        """Forget the run, once all that it writes is written."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _digest(identity: Mapping[str, Any], files: list[Path]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps(identity, sort_keys=True).encode())
+    digest.update(f"{torch.__version__} {torch.get_num_threads()}".encode())
+    for file in [*files, *_our_sources()]:
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _our_sources() -> list[Path]:
+    modules = [sys.modules[name] for name in sorted(sys.modules) if name == "dla" or name.startswith("dla.")]
+    return [Path(module.__file__) for module in modules if module.__file__]
+
+
+def _random_states() -> dict[str, Any]:
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 (libraries draw from the global generator)
+    states = {"python": random.getstate(), "numpy": [name, keys, *rest], "torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _set_random_states(states: Mapping[str, Any]) -> None:
+    version, internal, gauss = states["python"]
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, keys.numpy(), *rest))  # noqa: NPY002
+    torch.set_rng_state(states["torch"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+def _to_arrays(node: Any) -> Any:
+    if isinstance(node, torch.Tensor):
+        return node.detach().cpu().contiguous().numpy()
+    if isinstance(node, Mapping):
+        return {key: _to_arrays(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_to_arrays(value) for value in node]
+    return node
+
+
+def _to_tensors(node: Any) -> Any:
+    if isinstance(node, np.ndarray):
+        return torch.from_numpy(node)
+    if isinstance(node, dict):
+        return {key: _to_tensors(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_to_tensors(value) for value in node]
+    return node

@@ -1,0 +1,120 @@
+"""Batches of images from tensors that live on the device: no files, no workers, no copies inside an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from dla.artifacts import read_tensors
+
+Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and targets, on the device
+
+SLAB = 4096  # pictures made ready at a time: many small steps in one, at most 200 MB for 64x64 RGB in float32
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a prepared image data set."""
+
+    images: torch.Tensor  # (N, C, H, W) uint8
+    labels: torch.Tensor  # (N,) int64
+
+    def first(self, count: int | None) -> Split:
+        """The first `count` pictures, all of them if None."""
+        return self if count is None else Split(self.images[:count], self.labels[:count])
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the metadata of a prepared image data set say."""
+
+    classes: tuple[str, ...]
+    source: str  # embedded or hub
+    mean: tuple[float, ...]  # per channel, range 0 to 1, of the training pictures
+    std: tuple[float, ...]
+
+
+def read_split(prepared: Path, split: str, device: torch.device) -> tuple[Split, Facts]:
+    """Split `train`, `validation` or `test` of a prepared data set; nothing of the other two is read."""
+    tensors, metadata = read_tensors(prepared, f"{split}.")
+    images, labels = (torch.from_numpy(tensors[name]).to(device) for name in ("images", "labels"))
+    facts = Facts(*(tuple(metadata["classes"]), metadata["source"], tuple(metadata["mean"]), tuple(metadata["std"])))
+    return Split(images, labels), facts
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes to training pictures."""
+
+    crop_padding: int = 0  # pixels of black around the picture before a random crop of its own size
+    flip: bool = False  # mirror every other picture, left to right
+
+    def __call__(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Changed copies of uint8 pictures (N, C, H, W)."""
+        if self.crop_padding:
+            images = _random_crop(images, self.crop_padding, generator)
+        if self.flip:
+            mirrored = torch.rand(len(images), generator=generator).to(images.device) < 0.5
+            images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+        return images
+
+
+def _random_crop(images: torch.Tensor, padding: int, generator: torch.Generator) -> torch.Tensor:
+    count, _, height, width = images.shape
+    offsets = torch.randint(2 * padding + 1, (2, count), generator=generator).to(images.device)
+    windows = F.pad(images, (padding,) * 4).unfold(2, height, 1).unfold(3, width, 1)  # (N, C, dy, dx, H, W), a view
+    return windows[torch.arange(count, device=images.device), :, offsets[0], offsets[1]]
+
+
+class ImageBatches:
+    """Batches of one split, normalised per channel; shuffled and augmented for training, in order without a seed.
+
+    What epoch n yields follows from the seed and n alone, so a resumed run needs to remember neither.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        facts: Facts,
+        batch_size: int,
+        seed: int | None = None,
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        self.split = split
+        self.batch_size = batch_size
+        self.seed = seed
+        self.augmentation = augmentation or Augmentation()
+        mean, std = (torch.tensor(values, device=split.images.device) for values in (facts.mean, facts.std))
+        self._scale = (1 / (255 * std.clamp(min=1e-6)))[:, None, None]
+        self._shift = (-mean / std.clamp(min=1e-6))[:, None, None]
+        colour = len(facts.mean) > 1  # with one channel both layouts are the same
+        self._layout = torch.channels_last if colour else torch.contiguous_format
+
+    def __len__(self) -> int:
+        """Number of batches in an epoch."""
+        full, rest = divmod(len(self.split.labels), self.batch_size)
+        return full + (not self._is_dropped(rest) and rest > 0)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Yield inputs (B, C, H, W) float32 and labels (B,) int64 of epoch `number`."""
+        generator = torch.Generator().manual_seed((self.seed or 0) * 1_000_003 + number)
+        count = len(self.split.labels)
+        order = torch.arange(count) if self.seed is None else torch.randperm(count, generator=generator)
+        slab = max(1, SLAB // self.batch_size) * self.batch_size
+        for chosen in order.to(self.split.labels.device).split(slab):
+            inputs = self._normalise(self.augmentation(self.split.images[chosen], generator))
+            labels = self.split.labels[chosen]
+            for batch in zip(inputs.split(self.batch_size), labels.split(self.batch_size), strict=True):
+                if not self._is_dropped(len(batch[1])):
+                    yield batch
+
+    def _is_dropped(self, size: int) -> bool:
+        """Batch norm cannot train on a last batch of one picture; every epoch leaves out another."""
+        return size == 1 and self.seed is not None and len(self.split.labels) > 1
+
+    def _normalise(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.addcmul(self._shift, images.float(), self._scale).contiguous(memory_format=self._layout)

@@ -1,0 +1,113 @@
+"""Image data sets: from parquet with encoded pictures to one file of uint8 tensors, split once."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+from PIL import Image
+from sklearn.model_selection import train_test_split
+
+from dla.artifacts import write_tensors
+from dla.errors import UserError
+from dla.params import Images
+
+Array = np.ndarray[Any, Any]
+
+if not sys.stderr.isatty():
+    datasets.disable_progress_bars()
+
+
+def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:
+    """Decode, resize, split and write one image data set.
+
+    The file holds for each split in train, validation, test: `SPLIT.images` (N, C, H, W) uint8, `SPLIT.labels` (N,)
+    int64, `SPLIT.ids` (N,) int64 row of the picture in its source split, and where the source knows it `SPLIT.boxes`
+    (N, 4) float32: left, top, right, bottom in pixels. Validation is cut from train, stratified, and training
+    pictures are shuffled, both by the split seed, so the first n of them are a fair subset. The metadata has the class
+    names, the source (`embedded` or `hub`), and mean and standard deviation per channel of the training pictures
+    (range 0 to 1).
+
+    Raises
+    ------
+    UserError
+        If a file or column is missing, or a file is truncated.
+    """
+    train, classes = _read_split(raw, "train", settings)
+    test, _ = _read_split(raw, "test", settings)
+    rows = np.arange(len(train["labels"]))
+    kept, held_out = train_test_split(
+        rows, test_size=settings.validation_fraction, stratify=train["labels"], random_state=settings.split_seed
+    )
+    splits = {"train": (train, kept), "validation": (train, held_out), "test": (test, np.arange(len(test["labels"])))}
+    tensors = {
+        f"{split}.{name}": values[chosen] for split, (columns, chosen) in splits.items() for name, values in columns.items()
+    }
+    mean, deviation = channel_statistics(tensors["train.images"])
+    metadata = {"classes": classes, "source": source, "mean": mean, "std": deviation}
+    write_tensors(prepared, tensors, metadata)
+
+
+def channel_statistics(images: Array) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation per channel of (N, C, H, W) uint8 pictures, in the range 0 to 1."""
+    means, deviations = [], []
+    for channel in range(images.shape[1]):
+        # Counting the 256 values is exact, and needs no copy of the pictures in floating point.
+        counts = np.bincount(images[:, channel].ravel(), minlength=256)
+        values = np.arange(256) / 255
+        mean = float(counts @ values / counts.sum())
+        means.append(mean)
+        deviations.append(float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum())))
+    return means, deviations
+
+
+def to_pixels(picture: Image.Image, channels: int, size: int) -> Array:
+    """A picture of any mode and size as (C, H, W) uint8: its middle square, resized."""
+    picture = picture.convert("L" if channels == 1 else "RGB")
+    if picture.size != (size, size):
+        side = min(picture.size)
+        left, top = ((extent - side) // 2 for extent in picture.size)
+        picture = picture.resize((size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side))
+    pixels = np.asarray(picture)
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def _read_split(raw: Path, split: str, settings: Images) -> tuple[dict[str, Array], list[str]]:
+    """Columns and class names of one split of the source."""
+    files = sorted(str(file) for file in raw.glob(f"{split}-*.parquet"))
+    if not files:
+        raise UserError(f"{raw}: has no files of split {split!r}; fetch them: dvc repro -f -s download@{raw.name}")
+    try:
+        with tempfile.TemporaryDirectory() as cache:  # datasets keeps a decoded copy; ours is the prepared file
+            return _columns(datasets.Dataset.from_parquet(files, cache_dir=cache), raw, settings)
+    except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:
+        reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"{raw}: a file is truncated or broken ({reason}); fetch it anew: dvc repro -f -s download@{raw.name}"
+        ) from error
+
+
+def _columns(rows: datasets.Dataset, raw: Path, settings: Images) -> tuple[dict[str, Array], list[str]]:
+    for column in (settings.image_column, settings.label_column):
+        if column not in rows.features:
+            raise UserError(f"{raw}: has no column {column!r} but {', '.join(rows.features)}; see `data` in params.yaml")
+    label = rows.features[settings.label_column]
+    if not isinstance(label, datasets.ClassLabel):
+        raise UserError(f"{raw}: column {settings.label_column!r} has no class names; see `data` in params.yaml")
+    size = settings.image_size
+    columns = {
+        "images": np.empty((len(rows), settings.channels, size, size), np.uint8),
+        "labels": np.array(rows[settings.label_column], np.int64),
+        "ids": np.arange(len(rows), dtype=np.int64),
+    }
+    if "box" in rows.features:
+        columns["boxes"] = np.array(rows["box"], np.float32)
+    for i, picture in enumerate(rows[settings.image_column]):
+        columns["images"][i] = to_pixels(picture, settings.channels, size)
+        if "boxes" in columns:
+            columns["boxes"][i] *= size / picture.width
+    return columns, label.names

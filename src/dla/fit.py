@@ -1,0 +1,323 @@
+"""The one supervised training loop.
+
+Whatever is learned, an epoch is a pass over batches of inputs and targets, and an objective says how far a batch is
+off. Nothing inside an epoch waits for the device: sums stay there until the epoch ends.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from dla.checkpoint import Checkpoint
+from dla.errors import UserError
+from dla.params import Training
+from dla.runtime import Plan
+
+Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and targets
+
+
+class Batches(Protocol):
+    """What the loop needs of a data set."""
+
+    def __len__(self) -> int:
+        """Number of batches in an epoch."""
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of epoch `number`, the same whenever it is asked for."""
+
+
+class Objective(Protocol):
+    """How far a batch is off: mean loss, number of right answers, number of answers."""
+
+    def __call__(self, model: Callable[..., Any], batch: Batch) -> tuple[torch.Tensor, torch.Tensor, int]: ...
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Loss and accuracy over a split, each answer counting once."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to."""
+
+    number: int  # from 1
+    rate: float  # learning rate of the last step
+    train: Scores  # while training: dropout and augmentation on, weights moving
+    validation: Scores
+
+
+Observer = Callable[[Epoch], None]
+
+COLUMNS = ("epoch", "split", "loss", "accuracy", "rate")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The outcome of a run; the model holds the kept weights."""
+
+    history: tuple[Epoch, ...]
+    kept_epoch: int
+
+    @property
+    def kept(self) -> Epoch:
+        """The epoch whose weights were kept."""
+        return self.history[self.kept_epoch - 1]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The curves as rows of `COLUMNS`, one per epoch and split."""
+        for epoch in self.history:
+            for split in ("train", "validation"):
+                scores: Scores = getattr(epoch, split)
+                yield {"epoch": epoch.number, "split": split, **asdict(scores), "rate": epoch.rate}
+
+
+def fit(
+    model: nn.Module,
+    data: tuple[Batches, Batches],
+    settings: Training,
+    plan: Plan,
+    checkpoint: Checkpoint,
+    *,
+    objective: Objective | None = None,
+    observers: Sequence[Observer] = (),
+) -> Fitted:
+    """Train `model` in place and leave it with the weights that `settings.keep` names.
+
+    Parameters
+    ----------
+    data : batches for training and for validation
+    objective : cross-entropy with the settings' label smoothing if left out
+    observers : called with every epoch that is trained, in order
+
+    Raises
+    ------
+    UserError
+        If the loss is no longer a finite number.
+    """
+    train, validation = data
+    objective = objective or CrossEntropy(settings.label_smoothing)
+    optimizer = build_optimizer(model, settings)
+    compute = torch.compile(model) if plan.compiled else model
+    history, best, kept = _resume(model, optimizer, checkpoint)
+    for number in range(len(history) + 1, settings.epochs + 1):
+        steps = _Steps(settings, optimizer, first=(number - 1) * len(train), total=settings.epochs * len(train))
+        scores = train_epoch(compute, model, train.epoch(number), objective, plan, steps)
+        _require_finite(scores.loss, number, settings)
+        epoch = Epoch(number, steps.rate, scores, evaluate(compute, model, validation, objective, plan))
+        history.append(epoch)
+        if best == 0 or settings.keep == "last" or _is_better(epoch, history[best - 1]):
+            best, kept = number, {name: value.detach().clone() for name, value in model.state_dict().items()}
+        _save(checkpoint, model, optimizer, history, best, kept)
+        for observe in observers:
+            observe(epoch)
+    model.load_state_dict(kept)
+    return Fitted(tuple(history), best)
+
+
+def train_epoch(
+    compute: Callable[..., Any],
+    model: nn.Module,
+    batches: Iterator[Batch],
+    objective: Objective,
+    plan: Plan,
+    steps: _Steps,
+) -> Scores:
+    """One pass over `batches` that moves the weights; `compute` is the model, compiled or not."""
+    sums = _Sums(plan.device)
+    with mode(model, training=True):
+        for batch in batches:
+            with plan.autocast():
+                loss, right, count = objective(compute, batch)
+            loss.backward()
+            steps.step()
+            sums.add(loss, right, count)
+    return sums.scores()
+
+
+@torch.no_grad()
+def evaluate(
+    compute: Callable[..., Any], model: nn.Module, batches: Batches, objective: Objective, plan: Plan
+) -> Scores:
+    """Loss and accuracy over `batches`, the model as it is used: no dropout, running statistics.
+
+    `no_grad`, not `inference_mode`: a compiled net would be compiled a third time for the latter.
+    """
+    sums = _Sums(plan.device)
+    with mode(model, training=False):
+        for batch in batches.epoch(0):
+            with plan.autocast():
+                sums.add(*objective(compute, batch))
+    return sums.scores()
+
+
+@contextmanager
+def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """Training or evaluation mode for the length of a block, then what it was before."""
+    before = model.training
+    model.train(training)
+    try:
+        yield
+    finally:
+        model.train(before)
+
+
+class CrossEntropy:
+    """Cross-entropy of logits (B, classes) with targets (B,), and how many have their largest logit at the target."""
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        self.label_smoothing = label_smoothing
+
+    def __call__(self, model: Callable[..., Any], batch: Batch) -> tuple[torch.Tensor, torch.Tensor, int]:
+        inputs, targets = batch
+        logits = model(inputs)
+        loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        return loss, (logits.detach().argmax(-1) == targets).sum(), targets.numel()
+
+
+class _Sums:
+    """Sums over batches, kept on the device until they are asked for; in double precision, lest they drift."""
+
+    def __init__(self, device: torch.device) -> None:
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        self.loss = torch.zeros((), dtype=dtype, device=device)
+        self.right = torch.zeros((), dtype=torch.int64, device=device)
+        self.count = 0
+
+    def add(self, loss: torch.Tensor, right: torch.Tensor, count: int) -> None:
+        self.loss.add_(loss.detach(), alpha=count)
+        self.right.add_(right)
+        self.count += count
+
+    def scores(self) -> Scores:
+        return Scores(loss=float(self.loss) / self.count, accuracy=int(self.right) / self.count)
+
+
+# --- optimizer and schedule -----------------------------------------------------------------------------------
+
+
+def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:
+    """The optimizer that the settings name, fused where the device has it.
+
+    Weight decay is for matrices and filters: biases and the gains of normalisation layers keep theirs.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    rate = settings.learning_rate
+    if settings.optimizer == "sgd":
+        nesterov = settings.momentum > 0
+        return torch.optim.SGD(groups, rate, momentum=settings.momentum, nesterov=nesterov, fused=True)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer]
+    return kind(groups, rate, fused=True)
+
+
+def learning_rate_at(settings: Training, step: int, total: int) -> float:
+    """The learning rate of step `step` (from 0) out of `total`.
+
+    A function of the step instead of a scheduler object: there is nothing to save, and nothing to fall out of step.
+    `one-cycle` is Smith and Topin's (arXiv 1708.07120) as torch.optim.lr_scheduler.OneCycleLR has it by default.
+    """
+    peak = settings.learning_rate
+    match settings.schedule:
+        case "cosine":
+            return _cosine(peak, 0.0, step / total)
+        case "one-cycle":
+            turn = 0.3 * total - 1
+            if step <= turn:
+                return _cosine(peak / 25, peak, step / turn)
+            return _cosine(peak, peak / 25e4, (step - turn) / max(total - 1 - turn, 1))
+    return peak
+
+
+def _cosine(start: float, end: float, progress: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+
+
+class _Steps:
+    """Optimizer steps of one epoch: rate set, gradient clipped, weights moved, gradient forgotten."""
+
+    def __init__(self, settings: Training, optimizer: torch.optim.Optimizer, first: int, total: int) -> None:
+        self.settings = settings
+        self.optimizer = optimizer
+        self.next = first
+        self.total = total
+        self.rate = settings.learning_rate
+
+    def step(self) -> None:
+        self.rate = learning_rate_at(self.settings, self.next, self.total)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+        if self.settings.gradient_clip is not None:
+            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.next += 1
+
+
+# --- state between epochs -------------------------------------------------------------------------------------
+
+
+def _is_better(epoch: Epoch, best: Epoch) -> bool:
+    """More right on validation; of equals the one with the smaller loss."""
+    return (epoch.validation.accuracy, -epoch.validation.loss) > (best.validation.accuracy, -best.validation.loss)
+
+
+def _require_finite(loss: float, number: int, settings: Training) -> None:
+    if not math.isfinite(loss):
+        raise UserError(
+            f"the training loss became {loss} in epoch {number}: "
+            f"take a smaller learning_rate than {settings.learning_rate}, or set gradient_clip"
+        )
+
+
+Weights = dict[str, torch.Tensor]
+
+
+def _save(
+    checkpoint: Checkpoint,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    history: list[Epoch],
+    best: int,
+    kept: Weights,
+) -> None:
+    checkpoint.save(
+        {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "history": [asdict(epoch) for epoch in history],
+            "best": best,
+            "kept": kept,
+        }
+    )
+
+
+def _resume(
+    model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Checkpoint
+) -> tuple[list[Epoch], int, Weights]:
+    """History, kept epoch and kept weights of an earlier process that was cut short, or of a run not yet begun."""
+    state = checkpoint.load()
+    if state is None:
+        return [], 0, {}
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    device = next(model.parameters()).device
+    history = [
+        Epoch(row["number"], row["rate"], Scores(**row["train"]), Scores(**row["validation"])) for row in state["history"]
+    ]
+    return history, state["best"], {name: value.to(device) for name, value in state["kept"].items()}

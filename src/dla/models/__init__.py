@@ -1,0 +1,1 @@
+"""Model families, found by name through `dla.models.registry`."""

@@ -1,0 +1,69 @@
+"""Deep networks of constant width with and without residual connections, for the question whether depth helps.
+
+Every layer keeps the resolution and the number of channels, so that depth is all that differs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from dla.models.registry import InputShape, register
+from dla.params import DeepCNNModel
+
+
+@register("plain_cnn")
+def plain_cnn(settings: DeepCNNModel, input_shape: InputShape, classes: int) -> DeepCNN:
+    """`depth` convolutions after the stem, one after the other."""
+    layers = [_layer(settings.width, settings.width) for _ in range(settings.depth)]
+    return DeepCNN(_layer(input_shape[0], settings.width), nn.Sequential(*layers), settings.width, classes)
+
+
+@register("residual_cnn")
+def residual_cnn(settings: DeepCNNModel, input_shape: InputShape, classes: int) -> DeepCNN:
+    """`depth` residual blocks of two convolutions after the stem."""
+    blocks = [ResidualBlock(settings.width) for _ in range(settings.depth)]
+    return DeepCNN(_layer(input_shape[0], settings.width), nn.Sequential(*blocks), settings.width, classes)
+
+
+class DeepCNN(nn.Module):
+    """Stem, body, global average pooling and one dense layer."""
+
+    def __init__(self, stem: nn.Module, body: nn.Module, width: int, classes: int) -> None:
+        super().__init__()
+        self.stem = stem
+        self.body = body
+        self.head = nn.Linear(width, classes)
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:  # (B, channels, H, W) -> (B, width, H, W)
+        out: torch.Tensor = self.body(self.stem(images))
+        return out
+
+    def classify(self, features: torch.Tensor) -> torch.Tensor:  # (B, width, H, W) -> (B, classes)
+        out: torch.Tensor = self.head(features.mean((2, 3)))
+        return out
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:  # (B, channels, H, W) -> (B, classes)
+        return self.classify(self.features(images))
+
+
+class ResidualBlock(nn.Module):
+    """The basic block of He et al. (arXiv 1512.03385, figure 2): relu(x + two convolutions of x)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _layer(width, width)
+        self.second = nn.Sequential(
+            nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False), nn.BatchNorm2d(width)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, width, H, W) -> the same
+        return torch.relu(x + self.second(self.first(x)))
+
+
+def _layer(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )

@@ -1,0 +1,125 @@
+"""Seed, device, precision, determinism, threads: how computation is done, chosen once and with the reason given."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dla.errors import UserError
+from dla.params import Runtime
+
+# Below this, casting to bfloat16 costs more than it saves: the step of the 784-64-64-10 perceptron at batch 64 is
+# 7 MFLOP, of the smallest convolutional net of the laboratories 1.5 GFLOP.
+BFLOAT16_PAYS = 1e9  # floating-point operations of one batch, forward
+# Compiling takes up to a minute; a GPU at 20 % of an A100's rate does this much work in five.
+COMPILE_PAYS = 1e16  # floating-point operations of the whole run, forward
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run is computed: device, number format, compiled or not, and why."""
+
+    device: torch.device
+    dtype: torch.dtype
+    compiled: bool
+    reason: str
+
+    def autocast(self) -> torch.autocast:
+        """A context in which matrix work runs in `dtype`."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+
+def start(runtime: Runtime) -> torch.device:
+    """Set threads, determinism and memory for this process, and choose the device."""
+    torch.set_num_threads(runtime.threads or os.cpu_count() or 1)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(".cache/inductor").resolve()))  # kept between stages
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads memory it did not write
+    torch.backends.cudnn.benchmark = False
+    keep_freed_memory()
+    return choose_device(runtime.device)
+
+
+def choose_device(device: str) -> torch.device:
+    """The device that a parameter names, `auto` being a GPU where there is one.
+
+    Raises
+    ------
+    UserError
+        If the device is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return torch.device(next(name for name, is_there in there.items() if is_there))
+    if not there[device]:
+        raise UserError(f"params.yaml: runtime.device = {device!r}, but torch sees no such device; take auto or cpu")
+    return torch.device(device)
+
+
+def plan(runtime: Runtime, device: torch.device, flops: float, batches: int) -> Plan:
+    """Choose number format and compilation from the machine and the work.
+
+    Parameters
+    ----------
+    flops : floating-point operations of one batch, forward
+    batches : number of batches in the whole run
+    """
+    dtype, why = _choose_dtype(runtime.precision, device, flops)
+    compiled = runtime.compile == "always"
+    if runtime.compile == "auto":
+        # On two CPU cores compiled nets trained at 0.7 to 1.1 times the eager rate (bench/train.py --compile).
+        compiled = device.type == "cuda" and flops * batches >= COMPILE_PAYS
+    if compiled and device.type == "cpu" and not shutil.which("g++") and not shutil.which("clang++"):
+        raise UserError("params.yaml: runtime.compile = 'always' needs a C++ compiler; install g++ or take auto")
+    name = str(dtype).removeprefix("torch.")
+    reason = f"{device.type}, {name} ({why}), {'compiled' if compiled else 'eager'}"
+    return Plan(device, dtype, compiled, reason)
+
+
+def _choose_dtype(precision: str, device: torch.device, flops: float) -> tuple[torch.dtype, str]:
+    if precision != "auto":
+        return getattr(torch, precision), "as params.yaml says"
+    if not has_bfloat16(device):
+        return torch.float32, "no bfloat16 here"
+    if flops < BFLOAT16_PAYS:
+        return torch.float32, "batches too small for bfloat16 to pay"
+    return torch.bfloat16, "the hardware has it"
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies bfloat16 matrices natively; emulation would be slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
+    return False
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every generator that a library might draw from."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (libraries draw from the global generator)
+    torch.manual_seed(seed)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed blocks instead of handing them back to the kernel.
+
+    A training step frees and allocates the same activations over and over; by default each of them is mapped and
+    zeroed anew by the kernel (mallopt(3), M_MMAP_MAX and M_TRIM_THRESHOLD). No result changes.
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "mallopt"):  # musl has none
+            trim_threshold, mmap_max = -1, -4
+            libc.mallopt(mmap_max, 0)
+            libc.mallopt(trim_threshold, 2**31 - 1)

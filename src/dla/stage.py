@@ -1,0 +1,31 @@
+"""What every stage script has in common: a name on the command line, and errors as one line with exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from dla.errors import UserError
+
+
+def run(main: Callable[[str], None], description: str | None, what: str) -> None:
+    """Call `main` with the name given on the command line.
+
+    Parameters
+    ----------
+    description : the script's docstring, shown by --help
+    what : what the name is the name of, such as "a run of params.yaml"
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("name", help=what)
+    name = parser.parse_args().name
+    try:
+        main(name)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

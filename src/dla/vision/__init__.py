@@ -1,0 +1,1 @@
+"""Image classification: training runs and what is measured on them."""

@@ -1,0 +1,118 @@
+"""One image classifier from prepared data to weights, metrics and curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from dla import tracking
+from dla.artifacts import write_metrics, write_table, write_tensors
+from dla.checkpoint import Checkpoint
+from dla.data.batches import Augmentation, Facts, ImageBatches, read_split
+from dla.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, fit, mode
+from dla.models.registry import InputShape, build, count_parameters
+from dla.params import ImageRun, Runtime, Tracking
+from dla.runtime import Plan, plan, seed_everything, start
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained image classifier and what is known about it."""
+
+    model: nn.Module
+    run: ImageRun
+    facts: Facts
+    input_shape: InputShape
+    fitted: Fitted
+    test: Scores
+    checkpoint: Checkpoint
+
+    def metrics(self) -> dict[str, Any]:
+        """What `dvc metrics show` shows; nothing that changes from one run of this to the next."""
+        return {
+            "data": self.facts.source,
+            "validation": asdict(self.fitted.kept.validation),
+            "test": asdict(self.test),
+            "parameters": count_parameters(self.model),
+            "best_epoch": self.fitted.kept_epoch,
+        }
+
+    def metadata(self) -> dict[str, Any]:
+        """What one needs to build the model again and to feed it pictures."""
+        return {"run": asdict(self.run), "input_shape": self.input_shape, **asdict(self.facts)}
+
+    def write(self, weights: Path, metrics: Path, curves: Path) -> None:
+        """Write all results, then forget the checkpoint."""
+        tensors = {name: value.cpu().numpy() for name, value in self.model.state_dict().items()}
+        write_tensors(weights, tensors, self.metadata())
+        write_metrics(metrics, self.metrics())
+        write_table(curves, COLUMNS, self.fitted.rows())
+        self.checkpoint.discard()
+
+
+def train_image_run(name: str, run: ImageRun, prepared: Path, runtime: Runtime, log: Tracking) -> Trained:
+    """Train `run` on the prepared data set, pick up where a killed process stopped, and test once at the end.
+
+    Raises
+    ------
+    UserError
+        If the data are missing or broken, the device is not there, or the loss is no longer finite.
+    """
+    device = start(runtime)
+    training, facts = read_split(prepared, "train", device)
+    validation, _ = read_split(prepared, "validation", device)
+    input_shape: InputShape = tuple(training.images.shape[1:])
+    seed_everything(run.seed)
+    model = build(run.model, input_shape, len(facts.classes))
+    batches = ImageBatches(
+        training.first(run.examples), facts, run.batch_size, run.seed, Augmentation(run.crop_padding, run.flip)
+    )
+    flops = forward_flops(model, input_shape) * run.batch_size
+    chosen = plan(runtime, device, flops, run.epochs * len(batches))
+    model = model.to(device, memory_format=torch.channels_last)
+    print(f"{name}: {count_parameters(model):,} parameters, {len(batches)} batches an epoch; {chosen.reason}", flush=True)
+
+    identity = {"run": asdict(run), "device": device.type, "dtype": str(chosen.dtype), "compiled": chosen.compiled}
+    checkpoint = Checkpoint(identity, [prepared])
+    with tracking.observers(name, run.epochs, asdict(run), log) as observers:
+        data = (batches, ImageBatches(validation, facts, EVALUATION_BATCH))
+        fitted = fit(model, data, run, chosen, checkpoint, observers=observers)
+    test, _ = read_split(prepared, "test", device)
+    scores = evaluate(model, model, ImageBatches(test, facts, EVALUATION_BATCH), CrossEntropy(), chosen)
+    return Trained(model, run, facts, input_shape, fitted, scores, checkpoint)
+
+
+EVALUATION_BATCH = 256  # pictures; no gradients are kept, so memory is no concern
+
+
+@torch.no_grad()
+def forward_flops(model: nn.Module, input_shape: InputShape) -> int:
+    """Floating-point operations of one picture's way through the model."""
+    counter = FlopCounterMode(display=False)
+    with mode(model, training=False), counter:
+        model(torch.zeros(1, *input_shape))
+    return counter.get_total_flops()
+
+
+def read_model(weights: Path) -> tuple[nn.Module, Mapping[str, Any]]:
+    """A model as `Trained.write` left it, in evaluation mode on the CPU, with its metadata.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or not whole.
+    """
+    from dla.artifacts import read_tensors
+    from dla.params import parse
+
+    tensors, metadata = read_tensors(weights)
+    run = parse(ImageRun, metadata["run"], str(weights))
+    model = build(run.model, tuple(metadata["input_shape"]), len(metadata["classes"]))
+    model.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
+    return model.eval(), metadata

@@ -1,0 +1,25 @@
+"""Make one data set out of its source: decoded, resized, split once for every run.
+
+    python stages/prepare.py cifar10
+
+Reads  params.yaml: data.NAME; data/raw/SOURCE/
+Writes data/prepared/NAME.FORMAT
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+from dla import stage
+from dla.params import load_params, lookup
+
+
+def main(name: str) -> None:
+    params = load_params()
+    data = lookup(params.data, name, "data")
+    kind = import_module(f"dla.data.{data.kind}")  # images, ...: each has a `prepare`
+    prepared = Path(f"data/prepared/{name}.{data.format}")
+    kind.prepare(Path("data/raw", data.source), data, prepared, params.budgeted.data.source)
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__, "a key of `data` in params.yaml")
