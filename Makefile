@@ -31,7 +31,7 @@ install: .venv/installed  ## create .venv with the locked requirements and this 
 	@touch $@
 
 repro: .venv/installed  ## run the whole workflow (the budget is set in params.yaml)
-	@$(BIN)/python -m dla.params
+	@$(BIN)/dla params
 	$(BIN)/dvc repro
 
 test: .venv/installed-dev  ## ruff, the type checker and the quick tests

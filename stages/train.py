@@ -2,7 +2,7 @@
 
     python stages/train.py cifar10-resnet34
 
-Reads  params.yaml: train.NAME, budgets.BUDGET.train.FAMILY, runtime; data/prepared/DATA.safetensors
+Reads  params.yaml: train.NAME, budgets.BUDGET.train.MODEL, runtime; data/prepared/DATA.safetensors
 Writes models/NAME.safetensors, metrics/train/NAME.json, plots/train/NAME.csv
 """
 

@@ -60,7 +60,7 @@ class Epoch:
 
 Observer = Callable[[Epoch], None]
 
-COLUMNS = ("epoch", "split", "loss", "accuracy", "rate")
+COLUMNS = ("run", "epoch", "split", "loss", "accuracy", "rate")
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,18 @@ class Fitted:
         """The epoch whose weights were kept."""
         return self.history[self.kept_epoch - 1]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self, run: str) -> Iterator[dict[str, Any]]:
         """The curves as rows of `COLUMNS`, one per epoch and split."""
         for epoch in self.history:
             for split in ("train", "validation"):
                 scores: Scores = getattr(epoch, split)
-                yield {"epoch": epoch.number, "split": split, **asdict(scores), "rate": epoch.rate}
+                yield {
+                    "run": run,
+                    "epoch": epoch.number,
+                    "split": split,
+                    **asdict(scores),
+                    "rate": epoch.rate,
+                }
 
 
 def fit(
@@ -221,8 +227,9 @@ def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimiz
     if settings.optimizer == "sgd":
         nesterov = settings.momentum > 0
         return torch.optim.SGD(groups, rate, momentum=settings.momentum, nesterov=nesterov, fused=True)
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer]
-    return kind(groups, rate, fused=True)
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(groups, rate, fused=True)
+    return torch.optim.AdamW(groups, rate, fused=True)
 
 
 def learning_rate_at(settings: Training, step: int, total: int) -> float:
@@ -274,7 +281,10 @@ class _Steps:
 
 def _is_better(epoch: Epoch, best: Epoch) -> bool:
     """More right on validation; of equals the one with the smaller loss."""
-    return (epoch.validation.accuracy, -epoch.validation.loss) > (best.validation.accuracy, -best.validation.loss)
+    return (epoch.validation.accuracy, -epoch.validation.loss) > (
+        best.validation.accuracy,
+        -best.validation.loss,
+    )
 
 
 def _require_finite(loss: float, number: int, settings: Training) -> None:
@@ -316,8 +326,14 @@ def _resume(
         return [], 0, {}
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
+    for parameter, averages in optimizer.state.items():
+        for name, value in averages.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                # Fused optimizers walk memory side by side, so averages must lie as their channels_last weights do.
+                averages[name] = torch.empty_like(parameter).copy_(value)
     device = next(model.parameters()).device
     history = [
-        Epoch(row["number"], row["rate"], Scores(**row["train"]), Scores(**row["validation"])) for row in state["history"]
+        Epoch(row["number"], row["rate"], Scores(**row["train"]), Scores(**row["validation"]))
+        for row in state["history"]
     ]
     return history, state["best"], {name: value.to(device) for name, value in state["kept"].items()}

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from dla.errors import UserError
 
@@ -149,18 +150,9 @@ class TrainCaps:
     """Upper limits on a run; what is left out is not limited."""
 
     epochs: Count | None = None
-    examples: Count | None = None
+    examples: Count | None = None  # training images
+    batch_size: Count | None = None
     width: Count | None = None  # of every layer
-
-
-@dataclass(frozen=True, config=STRICT)
-class FamilyCaps:
-    """Caps for each family of models, so that editing one leaves the runs of the others up to date."""
-
-    mlp: TrainCaps
-    cnn: TrainCaps
-    deep_cnn: TrainCaps
-    resnet: TrainCaps
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -168,7 +160,7 @@ class Budget:
     """How much of the full workflow is run."""
 
     data: DataBudget
-    train: FamilyCaps
+    train: dict[str, TrainCaps]  # by the name of the model, so that editing one leaves the runs of the others alone
 
 
 # --- the file -------------------------------------------------------------------------------------------------
@@ -221,8 +213,7 @@ class Params:
     def image_run(self, name: str) -> ImageRun:
         """The run `train.NAME` as it is trained under the budget in force."""
         run = lookup(self.train, name, "train")
-        caps: TrainCaps = getattr(self.budgeted.train, run.model.family)
-        return cap_run(run, caps)
+        return cap_run(run, self.budgeted.train[run.model.name])
 
 
 def cap_run(run: ImageRun, caps: TrainCaps) -> ImageRun:
@@ -230,6 +221,7 @@ def cap_run(run: ImageRun, caps: TrainCaps) -> ImageRun:
     return replace(
         run,
         epochs=_cap(run.epochs, caps.epochs),
+        batch_size=_cap(run.batch_size, caps.batch_size),
         examples=caps.examples if run.examples is None else _cap(run.examples, caps.examples),
         model=_cap_width(run.model, caps.width),
     )
@@ -345,6 +337,13 @@ def _check_references(params: Params, file: str) -> None:
             raise UserError(f"{file}: train.{name}.momentum = {run.momentum} is for optimizer: sgd alone")
     if params.budget not in params.budgets:
         raise UserError(f"{file}: budgets.{params.budget} is missing")
+    models = {model for kind in get_args(get_args(Model)[0]) for model in get_args(get_type_hints(kind)["name"])}
+    for budget, caps in params.budgets.items():
+        for model in caps.train:
+            _refer(f"{file}: budgets.{budget}.train", model, dict.fromkeys(sorted(models)))
+        for name, run in params.train.items():
+            if run.model.name not in caps.train:
+                raise UserError(f"{file}: budgets.{budget}.train.{run.model.name} is missing, which train.{name} needs")
 
 
 def _refer(where: str, name: str, known: dict[str, Any]) -> None:

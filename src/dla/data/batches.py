@@ -13,7 +13,7 @@ from dla.artifacts import read_tensors
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and targets, on the device
 
-SLAB = 4096  # pictures made ready at a time: many small steps in one, at most 200 MB for 64x64 RGB in float32
+SLAB = 2**23  # numbers made ready at a time, 32 MB in float32: many small steps in one
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class ImageBatches:
         generator = torch.Generator().manual_seed((self.seed or 0) * 1_000_003 + number)
         count = len(self.split.labels)
         order = torch.arange(count) if self.seed is None else torch.randperm(count, generator=generator)
-        slab = max(1, SLAB // self.batch_size) * self.batch_size
+        slab = max(1, SLAB // (self.split.images[0].numel() * self.batch_size)) * self.batch_size
         for chosen in order.to(self.split.labels.device).split(slab):
             inputs = self._normalise(self.augmentation(self.split.images[chosen], generator))
             labels = self.split.labels[chosen]

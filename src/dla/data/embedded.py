@@ -86,24 +86,25 @@ def digits() -> dict[str, datasets.Dataset]:
 
 # --- scenes: a digit somewhere over a photograph ------------------------------------------------------------------
 
-SCENES = {"train": 3000, "test": 600}
-SMALLEST, LARGEST = 0.4, 0.75  # height of the digit's box, as a fraction of the picture
+SMALLEST, LARGEST = 0.55, 0.85  # height of the enlarged digit, as a fraction of the picture
+SHADE = 0.5  # brightness left to the photographs
+CONTRAST = 100  # by how much a digit is brighter than what it covers, of 255
 
 
 @source("scenes-32")
 def scenes_32() -> dict[str, datasets.Dataset]:
     """32x32 RGB scenes, for CIFAR-10."""
-    return _scenes(32, "img")
+    return _scenes(32, "img", {"train": 5000, "test": 600})
 
 
 @source("scenes-64")
 def scenes_64() -> dict[str, datasets.Dataset]:
     """64x64 RGB scenes, for Imagenette."""
-    return _scenes(64, "image")
+    return _scenes(64, "image", {"train": 2000, "test": 400})
 
 
-def _scenes(size: int, column: str) -> dict[str, datasets.Dataset]:
-    """Coloured digits over patches of two photographs, with the digit's box, so that localisation can be scored.
+def _scenes(size: int, column: str, counts: dict[str, int]) -> dict[str, datasets.Dataset]:
+    """Bright digits over patches of two shaded photographs, with the digit's box, so that localisation can be scored.
 
     Train and test share neither a handwritten digit nor a part of a photograph.
     """
@@ -111,7 +112,9 @@ def _scenes(size: int, column: str) -> dict[str, datasets.Dataset]:
         {
             column: datasets.Image(),
             "label": datasets.ClassLabel(names=DIGITS),
-            "box": datasets.List(datasets.Value("int64")),  # left, top, right, bottom; pixels, right and bottom excluded
+            "box": datasets.List(
+                datasets.Value("int64")
+            ),  # left, top, right, bottom; pixels, right and bottom excluded
         }
     )
     photographs = load_sample_images().images
@@ -120,7 +123,7 @@ def _scenes(size: int, column: str) -> dict[str, datasets.Dataset]:
         generator = np.random.default_rng([size, number])
         backgrounds = [_part(photograph, split) for photograph in photographs]
         rows: dict[str, list[Any]] = {column: [], "label": [], "box": []}
-        for i in range(SCENES[split]):
+        for i in range(counts[split]):
             chosen = i % len(labels)
             picture, box = _scene(pictures[chosen], backgrounds, size, generator)
             rows[column].append(Image.fromarray(picture))
@@ -131,9 +134,10 @@ def _scenes(size: int, column: str) -> dict[str, datasets.Dataset]:
 
 
 def _part(photograph: Pixels, split: str) -> Pixels:
-    """The left 70 % of a photograph for training, the rest for testing."""
+    """The left 70 % of a photograph for training, the rest for testing; shaded, so that the digit stands out."""
     border = int(photograph.shape[1] * 0.7)
-    return photograph[:, :border] if split == "train" else photograph[:, border:]
+    part = photograph[:, :border] if split == "train" else photograph[:, border:]
+    return (part * SHADE).astype(np.uint8)
 
 
 def _scene(
@@ -145,7 +149,7 @@ def _scene(
     height, width = ink.shape
     top, left = (int(generator.integers(0, size - extent + 1)) for extent in (height, width))
     window = patch[top : top + height, left : left + width].astype(np.float64)
-    colour = _contrasting_colour(window, generator)
+    colour = _brighter_colour(window, generator)
     blended = window + ink[..., None] * (colour - window)
     patch[top : top + height, left : left + width] = np.round(blended).astype(np.uint8)
     return patch, [left, top, left + width, top + height]
@@ -171,13 +175,13 @@ def _ink(digit: Pixels, height: int, generator: np.random.Generator) -> np.ndarr
     return opacity[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _contrasting_colour(
+def _brighter_colour(
     window: np.ndarray[Any, np.dtype[np.float64]], generator: np.random.Generator
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Any colour whose brightness differs from that of what it will cover by a quarter of the range."""
+    """Any colour that is brighter than what it will cover by `CONTRAST` (half as bright at most: see `SHADE`)."""
     weights = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
     behind = window.mean((0, 1)) @ weights
     while True:
         colour = generator.uniform(0, 255, 3)
-        if abs(colour @ weights - behind) > 64:
+        if colour @ weights - behind > CONTRAST:
             return colour

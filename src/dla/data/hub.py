@@ -60,7 +60,9 @@ def _snapshot(source: HubSource) -> Path:
     except GatedRepoError:
         raise UserError(f"{name} asks for consent to its terms: give it on its page, then `hf auth login`") from None
     except RepositoryNotFoundError:
-        raise UserError(f"{name} is not on the Hub (or is private: `hf auth login`); see `sources` in params.yaml") from None
+        raise UserError(
+            f"{name} is not on the Hub (or is private: `hf auth login`); see `sources` in params.yaml"
+        ) from None
     except RevisionNotFoundError:
         raise UserError(f"{name} has no revision {source.revision!r}; see `sources` in params.yaml") from None
     except HFValidationError as error:

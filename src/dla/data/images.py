@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 from PIL import Image
 from sklearn.model_selection import train_test_split
 
@@ -17,9 +17,6 @@ from dla.errors import UserError
 from dla.params import Images
 
 Array = np.ndarray[Any, Any]
-
-if not sys.stderr.isatty():
-    datasets.disable_progress_bars()
 
 
 def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:
@@ -41,11 +38,20 @@ def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:
     test, _ = _read_split(raw, "test", settings)
     rows = np.arange(len(train["labels"]))
     kept, held_out = train_test_split(
-        rows, test_size=settings.validation_fraction, stratify=train["labels"], random_state=settings.split_seed
+        rows,
+        test_size=settings.validation_fraction,
+        stratify=train["labels"],
+        random_state=settings.split_seed,
     )
-    splits = {"train": (train, kept), "validation": (train, held_out), "test": (test, np.arange(len(test["labels"])))}
+    splits = {
+        "train": (train, kept),
+        "validation": (train, held_out),
+        "test": (test, np.arange(len(test["labels"]))),
+    }
     tensors = {
-        f"{split}.{name}": values[chosen] for split, (columns, chosen) in splits.items() for name, values in columns.items()
+        f"{split}.{name}": values[chosen]
+        for split, (columns, chosen) in splits.items()
+        for name, values in columns.items()
     }
     mean, deviation = channel_statistics(tensors["train.images"])
     metadata = {"classes": classes, "source": source, "mean": mean, "std": deviation}
@@ -82,10 +88,11 @@ def _read_split(raw: Path, split: str, settings: Images) -> tuple[dict[str, Arra
     if not files:
         raise UserError(f"{raw}: has no files of split {split!r}; fetch them: dvc repro -f -s download@{raw.name}")
     try:
-        with tempfile.TemporaryDirectory() as cache:  # datasets keeps a decoded copy; ours is the prepared file
-            return _columns(datasets.Dataset.from_parquet(files, cache_dir=cache), raw, settings)
-    except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:
-        reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
+        # In memory: `Dataset.from_parquet` would first write a copy of everything to the disk.
+        table = pyarrow.concat_tables(pyarrow.parquet.read_table(file) for file in files)
+        return _columns(datasets.Dataset(datasets.table.InMemoryTable(table)), raw, settings)
+    except (OSError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"{raw}: a file is truncated or broken ({reason}); fetch it anew: dvc repro -f -s download@{raw.name}"
         ) from error
@@ -94,12 +101,14 @@ def _read_split(raw: Path, split: str, settings: Images) -> tuple[dict[str, Arra
 def _columns(rows: datasets.Dataset, raw: Path, settings: Images) -> tuple[dict[str, Array], list[str]]:
     for column in (settings.image_column, settings.label_column):
         if column not in rows.features:
-            raise UserError(f"{raw}: has no column {column!r} but {', '.join(rows.features)}; see `data` in params.yaml")
+            raise UserError(
+                f"{raw}: has no column {column!r} but {', '.join(rows.features)}; see `data` in params.yaml"
+            )
     label = rows.features[settings.label_column]
     if not isinstance(label, datasets.ClassLabel):
         raise UserError(f"{raw}: column {settings.label_column!r} has no class names; see `data` in params.yaml")
     size = settings.image_size
-    columns = {
+    columns: dict[str, Array] = {
         "images": np.empty((len(rows), settings.channels, size, size), np.uint8),
         "labels": np.array(rows[settings.label_column], np.int64),
         "ids": np.arange(len(rows), dtype=np.int64),

@@ -7,6 +7,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from dla.models.layers import Dropout, convolution
 from dla.models.registry import InputShape, register
 from dla.params import CNNModel
 
@@ -40,9 +41,7 @@ class CNN(nn.Module):
 
 def _block(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-        *([nn.Dropout(dropout)] if dropout else []),
+        *convolution(inputs, outputs),
+        *([Dropout(dropout)] if dropout else []),
         nn.MaxPool2d(2, ceil_mode=True),  # a picture of one pixel stays one pixel
     )

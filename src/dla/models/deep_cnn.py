@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from dla.models.layers import convolution
 from dla.models.registry import InputShape, register
 from dla.params import DeepCNNModel
 
@@ -15,15 +16,15 @@ from dla.params import DeepCNNModel
 @register("plain_cnn")
 def plain_cnn(settings: DeepCNNModel, input_shape: InputShape, classes: int) -> DeepCNN:
     """`depth` convolutions after the stem, one after the other."""
-    layers = [_layer(settings.width, settings.width) for _ in range(settings.depth)]
-    return DeepCNN(_layer(input_shape[0], settings.width), nn.Sequential(*layers), settings.width, classes)
+    layers = [convolution(settings.width, settings.width) for _ in range(settings.depth)]
+    return DeepCNN(convolution(input_shape[0], settings.width), nn.Sequential(*layers), settings.width, classes)
 
 
 @register("residual_cnn")
 def residual_cnn(settings: DeepCNNModel, input_shape: InputShape, classes: int) -> DeepCNN:
     """`depth` residual blocks of two convolutions after the stem."""
     blocks = [ResidualBlock(settings.width) for _ in range(settings.depth)]
-    return DeepCNN(_layer(input_shape[0], settings.width), nn.Sequential(*blocks), settings.width, classes)
+    return DeepCNN(convolution(input_shape[0], settings.width), nn.Sequential(*blocks), settings.width, classes)
 
 
 class DeepCNN(nn.Module):
@@ -52,18 +53,10 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = _layer(width, width)
+        self.first = convolution(width, width)
         self.second = nn.Sequential(
             nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False), nn.BatchNorm2d(width)
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, width, H, W) -> the same
         return torch.relu(x + self.second(self.first(x)))
-
-
-def _layer(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )

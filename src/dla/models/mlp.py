@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from dla.models.layers import Dropout
 from dla.models.registry import InputShape, register
 from dla.params import MLPModel
 
@@ -44,4 +45,4 @@ class SkipBlock(nn.Module):
 
 
 def _dropout(probability: float) -> list[nn.Module]:
-    return [nn.Dropout(probability)] if probability else []
+    return [Dropout(probability)] if probability else []

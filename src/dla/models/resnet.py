@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 from torchvision.models import ResNet as TorchvisionResNet
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from dla.models.layers import ZeroPadding
 from dla.models.registry import InputShape, register
 from dla.params import ResNetModel
 
@@ -23,36 +23,35 @@ class PlainBlock(BasicBlock):
     """The basic block without its skip connection, and without the projection that only a skip needs."""
 
     def __init__(
-        self, inplanes: int, planes: int, stride: int = 1, downsample: nn.Module | None = None, *others: Any, **named: Any
+        self,
+        inplanes: int,
+        planes: int,
+        stride: int = 1,
+        downsample: nn.Module | None = None,
+        *others: Any,
+        **named: Any,
     ) -> None:
         super().__init__(inplanes, planes, stride, None, *others, **named)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, inplanes, H, W) -> (B, planes, H/stride, W/stride)
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.relu(self.bn2(self.conv2(out)))
-        return out
+        out: torch.Tensor = self.relu(self.bn1(self.conv1(x)))
+        return torch.relu(self.bn2(self.conv2(out)))
 
 
 class PaddedBlock(BasicBlock):
     """The basic block whose skip pads missing channels with zeros (option A, section 4.2) and has no weights."""
 
     def __init__(
-        self, inplanes: int, planes: int, stride: int = 1, downsample: nn.Module | None = None, *others: Any, **named: Any
+        self,
+        inplanes: int,
+        planes: int,
+        stride: int = 1,
+        downsample: nn.Module | None = None,
+        *others: Any,
+        **named: Any,
     ) -> None:
         shortcut = downsample and ZeroPadding(planes - inplanes, stride)
         super().__init__(inplanes, planes, stride, shortcut, *others, **named)
-
-
-class ZeroPadding(nn.Module):
-    """Every `stride`-th pixel, with `channels` more channels of zeros."""
-
-    def __init__(self, channels: int, stride: int) -> None:
-        super().__init__()
-        self.channels = channels
-        self.stride = stride
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, C, H, W) -> (B, C + channels, H/stride, W/stride)
-        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.channels))
 
 
 class ResNet(TorchvisionResNet):
@@ -66,7 +65,12 @@ class ResNet(TorchvisionResNet):
     """
 
     def __init__(
-        self, block: type[BasicBlock | Bottleneck], depths: tuple[int, ...], settings: ResNetModel, channels: int, classes: int
+        self,
+        block: type[BasicBlock | Bottleneck],
+        depths: tuple[int, ...],
+        settings: ResNetModel,
+        channels: int,
+        classes: int,
     ) -> None:
         nn.Module.__init__(self)  # torchvision's own fixes four stages of 64 to 512 channels; its parts do not
         self._norm_layer = nn.BatchNorm2d

@@ -12,19 +12,20 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dla import tracking
-from dla.artifacts import write_metrics, write_table, write_tensors
+from dla.artifacts import read_tensors, write_metrics, write_table, write_tensors
 from dla.checkpoint import Checkpoint
 from dla.data.batches import Augmentation, Facts, ImageBatches, read_split
 from dla.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, fit, mode
 from dla.models.registry import InputShape, build, count_parameters
-from dla.params import ImageRun, Runtime, Tracking
-from dla.runtime import Plan, plan, seed_everything, start
+from dla.params import ImageRun, Runtime, Tracking, parse
+from dla.runtime import plan, seed_everything, start
 
 
 @dataclass(frozen=True)
 class Trained:
     """A trained image classifier and what is known about it."""
 
+    name: str
     model: nn.Module
     run: ImageRun
     facts: Facts
@@ -52,7 +53,7 @@ class Trained:
         tensors = {name: value.cpu().numpy() for name, value in self.model.state_dict().items()}
         write_tensors(weights, tensors, self.metadata())
         write_metrics(metrics, self.metrics())
-        write_table(curves, COLUMNS, self.fitted.rows())
+        write_table(curves, COLUMNS, self.fitted.rows(self.name))
         self.checkpoint.discard()
 
 
@@ -67,25 +68,38 @@ def train_image_run(name: str, run: ImageRun, prepared: Path, runtime: Runtime, 
     device = start(runtime)
     training, facts = read_split(prepared, "train", device)
     validation, _ = read_split(prepared, "validation", device)
-    input_shape: InputShape = tuple(training.images.shape[1:])
+    _, channels, height, width = training.images.shape
+    input_shape = (channels, height, width)
     seed_everything(run.seed)
     model = build(run.model, input_shape, len(facts.classes))
     batches = ImageBatches(
-        training.first(run.examples), facts, run.batch_size, run.seed, Augmentation(run.crop_padding, run.flip)
+        training.first(run.examples),
+        facts,
+        run.batch_size,
+        run.seed,
+        Augmentation(run.crop_padding, run.flip),
     )
     flops = forward_flops(model, input_shape) * run.batch_size
     chosen = plan(runtime, device, flops, run.epochs * len(batches))
-    model = model.to(device, memory_format=torch.channels_last)
-    print(f"{name}: {count_parameters(model):,} parameters, {len(batches)} batches an epoch; {chosen.reason}", flush=True)
+    model = model.to(device).to(memory_format=torch.channels_last)
+    print(
+        f"{name}: {count_parameters(model):,} parameters, {len(batches)} batches an epoch; {chosen.reason}",
+        flush=True,
+    )
 
-    identity = {"run": asdict(run), "device": device.type, "dtype": str(chosen.dtype), "compiled": chosen.compiled}
+    identity = {
+        "run": asdict(run),
+        "device": device.type,
+        "dtype": str(chosen.dtype),
+        "compiled": chosen.compiled,
+    }
     checkpoint = Checkpoint(identity, [prepared])
     with tracking.observers(name, run.epochs, asdict(run), log) as observers:
         data = (batches, ImageBatches(validation, facts, EVALUATION_BATCH))
         fitted = fit(model, data, run, chosen, checkpoint, observers=observers)
     test, _ = read_split(prepared, "test", device)
     scores = evaluate(model, model, ImageBatches(test, facts, EVALUATION_BATCH), CrossEntropy(), chosen)
-    return Trained(model, run, facts, input_shape, fitted, scores, checkpoint)
+    return Trained(name, model, run, facts, input_shape, fitted, scores, checkpoint)
 
 
 EVALUATION_BATCH = 256  # pictures; no gradients are kept, so memory is no concern
@@ -108,9 +122,6 @@ def read_model(weights: Path) -> tuple[nn.Module, Mapping[str, Any]]:
     UserError
         If the file is missing or not whole.
     """
-    from dla.artifacts import read_tensors
-    from dla.params import parse
-
     tensors, metadata = read_tensors(weights)
     run = parse(ImageRun, metadata["run"], str(weights))
     model = build(run.model, tuple(metadata["input_shape"]), len(metadata["classes"]))

@@ -1,0 +1,52 @@
+"""Layers that the families of models share."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+def convolution(inputs: int, outputs: int) -> nn.Sequential:
+    """3x3 convolution that keeps the resolution, batch norm, ReLU; the bias would be lost in the batch norm."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Dropout(nn.Module):
+    """Dropout whose random bits are drawn four entries at a time on a CPU.
+
+    torch draws a number per entry, one after the other, which took half of a training step of the laboratories' CNN
+    on two cores (bench/train.py). Sixteen random bits decide on an entry, so the probability is met to 1/131072.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # any shape -> the same
+        if not self.training or x.device.type != "cpu" or x.numel() % 4 or torch.compiler.is_compiling():
+            return F.dropout(x, self.probability, self.training)
+        bits = torch.empty_like(x, dtype=torch.int16)  # in the memory order of x, which has no gaps
+        bits.as_strided((x.numel(),), (1,)).view(torch.int64).random_(-(2**63), None)
+        threshold = round(self.probability * 2**16)
+        kept = (bits >= threshold - 2**15).to(x.dtype)
+        return x * kept.mul_(2**16 / (2**16 - threshold))
+
+    def extra_repr(self) -> str:
+        return f"{self.probability}"
+
+
+class ZeroPadding(nn.Module):
+    """Every `stride`-th pixel, with `channels` more channels of zeros."""
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.stride = stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, C, H, W) -> (B, C + channels, H/stride, W/stride)
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.channels))

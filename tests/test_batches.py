@@ -1,0 +1,99 @@
+"""Batches: every picture once an epoch, the same for the same seed, normalised, changed only as asked."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dla.data.batches import Augmentation, Facts, ImageBatches, Split
+
+FACTS = Facts(("a", "b"), "embedded", (0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
+
+
+def split(count: int = 21, size: int = 8) -> Split:
+    """Pictures each of one grey that is its own number, labelled with it."""
+    numbers = torch.arange(count)
+    images = numbers[:, None, None, None].expand(count, 3, size, size).to(torch.uint8)
+    return Split(images.contiguous(), numbers)
+
+
+def greys(inputs: torch.Tensor) -> list[int]:
+    """The numbers of the pictures, back from normalised inputs."""
+    return [round(float((x[0, 4, 4] * 0.2 + 0.5) * 255)) for x in inputs]
+
+
+def test_an_epoch_shows_every_picture_once_with_its_label() -> None:
+    seen = []
+    for inputs, labels in ImageBatches(split(), FACTS, batch_size=4, seed=1).epoch(1):
+        assert greys(inputs) == labels.tolist()
+        seen += labels.tolist()
+    assert len(seen) == 20  # the 21st would be a batch of one picture, which batch norm cannot train on
+    assert len(set(seen)) == 20
+
+
+def test_evaluation_leaves_no_picture_out_and_keeps_the_order() -> None:
+    labels = torch.cat([labels for _, labels in ImageBatches(split(), FACTS, batch_size=4).epoch(0)])
+    assert labels.tolist() == list(range(21))
+
+
+@pytest.mark.parametrize(("count", "seed"), [(20, 1), (21, 1), (22, 1), (21, None), (1, 1)])
+def test_the_length_is_the_number_of_batches(count: int, seed: int | None) -> None:
+    batches = ImageBatches(split(count), FACTS, batch_size=4, seed=seed)
+    assert len(batches) == len(list(batches.epoch(1)))
+
+
+def test_the_order_follows_from_seed_and_epoch_alone() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        batches = ImageBatches(split(), FACTS, batch_size=4, seed=seed)
+        return torch.cat([labels for _, labels in batches.epoch(epoch)]).tolist()
+
+    assert order(1, 2) == order(1, 2)
+    assert order(1, 2) != order(1, 3)
+    assert order(1, 2) != order(2, 2)
+
+
+def test_inputs_have_mean_zero_and_deviation_one_under_the_statistics_of_the_data() -> None:
+    images = torch.randint(256, (64, 3, 8, 8), dtype=torch.uint8)
+    scaled = images.double() / 255
+    facts = Facts(
+        ("a",),
+        "embedded",
+        tuple(scaled.mean((0, 2, 3)).tolist()),
+        tuple(scaled.std((0, 2, 3), correction=0).tolist()),
+    )
+    inputs, _ = next(ImageBatches(Split(images, torch.zeros(64, dtype=torch.int64)), facts, 64).epoch(0))
+    torch.testing.assert_close(inputs.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(inputs.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-5, rtol=0)
+
+
+def test_a_random_crop_is_a_shifted_window_of_the_padded_picture() -> None:
+    images = torch.randint(1, 256, (200, 3, 8, 8), dtype=torch.uint8)
+    cropped = Augmentation(crop_padding=2)(images, torch.Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(images, (2, 2, 2, 2))
+    shifts = set()
+    for picture, crop in zip(padded, cropped, strict=True):
+        windows = [(y, x) for y in range(5) for x in range(5) if torch.equal(crop, picture[:, y : y + 8, x : x + 8])]
+        assert len(windows) == 1
+        shifts.add(windows[0])
+    assert len(shifts) == 25
+
+
+def test_flipping_mirrors_about_half_of_the_pictures_left_to_right() -> None:
+    images = torch.randint(256, (400, 1, 4, 4), dtype=torch.uint8)
+    flipped = Augmentation(flip=True)(images, torch.Generator().manual_seed(0))
+    mirrored = sum(torch.equal(after, before.flip(-1)) for before, after in zip(images, flipped, strict=True))
+    kept = sum(torch.equal(after, before) for before, after in zip(images, flipped, strict=True))
+    assert mirrored + kept == 400
+    assert 150 < mirrored < 250
+
+
+def test_an_epoch_changes_its_pictures_anew() -> None:
+    images = torch.randint(256, (8, 3, 8, 8), dtype=torch.uint8)
+    batches = ImageBatches(Split(images, torch.arange(8)), FACTS, 8, seed=1, augmentation=Augmentation(2, True))
+
+    def first(epoch: int) -> torch.Tensor:
+        inputs, labels = next(batches.epoch(epoch))
+        return inputs[labels.argsort()]
+
+    assert not torch.equal(first(1), first(2))
+    assert torch.equal(first(1), first(1))

@@ -1,0 +1,223 @@
+"""The training loop: it learns, counts right, leaves modes as they were, and says so when a loss is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from dla.checkpoint import Checkpoint
+from dla.errors import UserError
+from dla.fit import (
+    CrossEntropy,
+    Epoch,
+    Fitted,
+    _Steps,
+    build_optimizer,
+    evaluate,
+    fit,
+    learning_rate_at,
+    mode,
+)
+from dla.params import Training
+from dla.runtime import Plan
+
+PLAN = Plan(torch.device("cpu"), torch.float32, False, "for a test")
+
+
+def settings(**changes: Any) -> Training:
+    values: dict[str, Any] = {
+        "seed": 1,
+        "epochs": 3,
+        "batch_size": 8,
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+    }
+    return Training(**(values | changes))
+
+
+class Batches:
+    """Points of the plane, labelled by the side of a line they are on."""
+
+    def __init__(self, sizes: tuple[int, ...] = (8, 8, 8, 5)) -> None:
+        generator = torch.Generator().manual_seed(0)
+        inputs = [torch.randn(size, 2, generator=generator) for size in sizes]
+        self.batches = [(x, (x[:, 0] > x[:, 1]).long()) for x in inputs]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def epoch(self, number: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        return iter(self.batches)
+
+
+def net() -> nn.Sequential:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 2))
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
+    monkeypatch.chdir(tmp_path)
+    return Checkpoint({"run": "test"}, [])
+
+
+def train(checkpoint: Checkpoint, model: nn.Module, **changes: Any) -> Fitted:
+    return fit(model, (Batches(), Batches()), settings(**changes), PLAN, checkpoint)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "one-cycle"])
+def test_it_learns_with_every_optimizer_and_schedule(checkpoint: Checkpoint, optimizer: str, schedule: str) -> None:
+    rate = 0.5 if optimizer == "sgd" else 0.05
+    fitted = train(checkpoint, net(), optimizer=optimizer, schedule=schedule, learning_rate=rate, epochs=20)
+    assert fitted.kept.validation.accuracy > 0.9
+
+
+def test_every_answer_counts_once_although_batches_differ_in_size() -> None:
+    model = net()
+    batches = Batches((7, 1))
+    scores = evaluate(model, model, batches, CrossEntropy(), PLAN)
+    inputs, targets = (torch.cat(parts) for parts in zip(*batches.batches, strict=True))
+    with mode(model, training=False), torch.no_grad():
+        logits = model(inputs)
+    assert scores.loss == pytest.approx(float(nn.functional.cross_entropy(logits, targets)), rel=1e-6)
+    assert scores.accuracy == float((logits.argmax(1) == targets).double().mean())
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_validation_leaves_the_mode_as_it_was(training: bool) -> None:
+    model = net().train(training)
+    evaluate(model, model, Batches(), CrossEntropy(), PLAN)
+    assert model.training is training
+
+
+def test_every_epoch_trains_with_dropout_on(checkpoint: Checkpoint) -> None:
+    """The laboratories' loop validated once and trained without dropout ever after."""
+    modes: list[bool] = []
+    model = net()
+    model[2].register_forward_hook(lambda module, inputs, output: modes.append(module.training))
+    train(checkpoint, model)
+    assert modes == ([True] * 4 + [False] * 4) * 3
+
+
+def test_the_kept_weights_are_those_of_the_named_epoch(checkpoint: Checkpoint) -> None:
+    for keep in ("best", "last"):
+        model = net()
+        fitted = train(checkpoint, model, keep=keep, epochs=6, learning_rate=0.3)
+        checkpoint.discard()
+        assert evaluate(model, model, Batches(), CrossEntropy(), PLAN) == fitted.kept.validation
+        if keep == "best":
+            assert fitted.kept.validation.accuracy == max(e.validation.accuracy for e in fitted.history)
+        else:
+            assert fitted.kept_epoch == 6
+
+
+def test_weights_differ_from_epoch_to_epoch_so_keeping_matters(checkpoint: Checkpoint) -> None:
+    history = train(checkpoint, net(), epochs=6, learning_rate=0.3).history
+    assert len({epoch.validation.loss for epoch in history}) == 6
+
+
+@pytest.mark.parametrize("total", [7, 10, 100])
+def test_one_cycle_is_torchs(total: int) -> None:
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=total)
+    wanted = settings(schedule="one-cycle", learning_rate=0.1)
+    for step in range(total):
+        assert learning_rate_at(wanted, step, total) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        optimizer.step()
+        if step < total - 1:
+            theirs.step()
+
+
+def test_cosine_falls_from_the_peak_to_nothing() -> None:
+    rates = [learning_rate_at(settings(schedule="cosine"), step, 100) for step in range(100)]
+    assert rates[0] == 0.01
+    assert rates == sorted(rates, reverse=True)
+    assert rates[50] == pytest.approx(0.005)
+    assert rates[99] < 1e-5
+
+
+def test_clipping_bounds_the_step() -> None:
+    model = nn.Linear(2, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    wanted = settings(optimizer="sgd", learning_rate=1.0, gradient_clip=0.5)
+    (model(torch.tensor([[30.0, 40.0]]))).sum().backward()
+    _Steps(wanted, build_optimizer(model, wanted), first=0, total=1).step()
+    torch.testing.assert_close(model.weight.detach(), torch.tensor([[-0.3, -0.4]]))
+
+
+def test_weight_decay_spares_biases_and_gains() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
+    decayed, spared = build_optimizer(model, settings(weight_decay=0.1)).param_groups
+    assert (decayed["weight_decay"], len(decayed["params"])) == (0.1, 2)
+    assert (spared["weight_decay"], len(spared["params"])) == (0.0, 4)
+
+
+def test_label_smoothing_is_in_the_loss() -> None:
+    model = net().eval()
+    batch = Batches().batches[0]
+    plain, smooth = (CrossEntropy(amount)(model, batch)[0].item() for amount in (0.0, 0.2))
+    expected = nn.functional.cross_entropy(model(batch[0]), batch[1], label_smoothing=0.2)
+    assert smooth == expected.item() != plain
+
+
+def test_a_lost_loss_is_an_error_that_says_what_to_do(checkpoint: Checkpoint) -> None:
+    with pytest.raises(UserError, match=r"became (nan|inf) in epoch \d.*smaller learning_rate than 1e\+30"):
+        train(checkpoint, net(), optimizer="sgd", learning_rate=1e30)
+
+
+def test_observers_see_every_epoch_in_order(checkpoint: Checkpoint) -> None:
+    seen: list[Epoch] = []
+    fitted = fit(net(), (Batches(), Batches()), settings(), PLAN, checkpoint, observers=[seen.append])
+    assert tuple(seen) == fitted.history
+    rows = list(fitted.rows("name"))
+    assert [(row["epoch"], row["split"]) for row in rows[:3]] == [
+        (1, "train"),
+        (1, "validation"),
+        (2, "train"),
+    ]
+
+
+def test_a_run_cut_short_goes_on_from_its_checkpoint_to_the_same_end(checkpoint: Checkpoint) -> None:
+    whole = net()
+    expected = train(checkpoint, whole, epochs=4, schedule="one-cycle")
+    checkpoint.discard()
+
+    class KilledError(Exception):
+        pass
+
+    def kill(epoch: Epoch) -> None:
+        if epoch.number == 2:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        fit(
+            net(),
+            (Batches(), Batches()),
+            settings(epochs=4, schedule="one-cycle"),
+            PLAN,
+            checkpoint,
+            observers=[kill],
+        )
+    torch.manual_seed(99)  # a new process begins with another random state
+    resumed, seen = net(), []
+    run = settings(epochs=4, schedule="one-cycle")
+    fitted = fit(resumed, (Batches(), Batches()), run, PLAN, checkpoint, observers=[lambda e: seen.append(e.number)])
+    assert seen == [3, 4]
+    assert fitted == expected
+    assert all(
+        torch.equal(a, b) for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True)
+    )
+
+
+def test_a_broken_checkpoint_costs_its_epochs_and_nothing_else(checkpoint: Checkpoint) -> None:
+    expected = train(checkpoint, net())
+    checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:100])
+    torch.manual_seed(1)
+    assert train(checkpoint, net()) == expected

@@ -1,0 +1,136 @@
+"""params.yaml is checked whole, and whatever is wrong with it is said in one line."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from dla import params as module
+from dla.cli import main
+from dla.errors import UserError
+from dla.params import TrainCaps, cap_run, load_params
+
+from .conftest import ROOT, run_stage
+
+Change = Callable[[Path, dict[str, object]], None]
+
+RUN = "train.cifar10-mlp"
+
+
+def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
+    assert load_params(ROOT / "params.yaml").budget == "demo"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({f"{RUN}.optimiser": "adam"}, f"{RUN}.optimiser is not a setting; did you mean optimizer?"),
+        ({f"{RUN}.model.widht": 3}, f"{RUN}.model.widht is not a setting; did you mean widths?"),
+        ({"trian": {}}, "trian is not a setting; did you mean train?"),
+        (
+            {"budgets.demo.train.mlp.epoch": 3},
+            "budgets.demo.train.mlp.epoch is not a setting; did you mean epochs?",
+        ),
+        ({f"{RUN}.epochs": "3"}, f"{RUN}.epochs = '3' should be a valid integer"),
+        ({f"{RUN}.epochs": 2.5}, f"{RUN}.epochs = 2.5 should be a valid integer"),
+        ({f"{RUN}.epochs": 0}, f"{RUN}.epochs = 0 should be greater than or equal to 1"),
+        ({f"{RUN}.learning_rate": -1.0}, f"{RUN}.learning_rate = -1.0 should be greater than 0"),
+        ({f"{RUN}.learning_rate": float("nan")}, f"{RUN}.learning_rate = nan should be a finite number"),
+        ({f"{RUN}.flip": "yes"}, f"{RUN}.flip = 'yes' should be a valid boolean"),
+        ({f"{RUN}.model.widths": [1, "a"]}, f"{RUN}.model.widths.1 = 'a' should be a valid integer"),
+        ({f"{RUN}.model": "mlp"}, f"{RUN}.model = 'mlp' is not a mapping of settings"),
+        (
+            {f"{RUN}.optimizer": "adan"},
+            f"{RUN}.optimizer = 'adan' is not one of sgd, adam, adamw; did you mean adam?",
+        ),
+        (
+            {f"{RUN}.data": "cifar"},
+            f"{RUN}.data = 'cifar' is not one of mnist, cifar10, imagenette; did you mean cifar10?",
+        ),
+        ({f"{RUN}.momentum": 0.9}, f"{RUN}.momentum = 0.9 is for optimizer: sgd alone"),
+        (
+            {"data.mnist.source": "mnits"},
+            "data.mnist.source = 'mnits' is not one of mnist, cifar10, imagenette; did you mean mnist?",
+        ),
+        ({"budget": "dmo"}, "budget = 'dmo' is not one of demo, quick, full; did you mean demo?"),
+        ({"train": [1]}, "train = [1] is not a mapping of settings"),
+    ],
+)
+def test_an_error_names_key_value_and_near_match(
+    project: Path, change: Change, settings: dict[str, object], message: str
+) -> None:
+    change(project / "params.yaml", settings)
+    with pytest.raises(UserError) as error:
+        load_params()
+    assert str(error.value) == f"params.yaml: {message}"
+
+
+def test_an_unknown_model_is_an_error_that_lists_the_known_ones(project: Path, change: Change) -> None:
+    change(project / "params.yaml", {f"{RUN}.model.name": "resnet43"})
+    with pytest.raises(UserError, match=r"model\.name = 'resnet43' is not one of mlp, .*; did you mean resnet34\?"):
+        load_params()
+
+
+def test_a_misspelt_setting_is_named_although_the_right_one_is_then_missing(project: Path) -> None:
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("optimizer: sgd", "optimiser: sgd"))
+    with pytest.raises(UserError, match=r"cifar10-tuned\.optimiser is not a setting; did you mean optimizer"):
+        load_params()
+
+
+def test_broken_yaml_is_one_line(project: Path) -> None:
+    (project / "params.yaml").write_text("budget: [demo")
+    with pytest.raises(UserError, match=r"params\.yaml: is not valid YAML") as error:
+        load_params()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("script", "name"), [("download", "mnist"), ("prepare", "mnist"), ("train", "mnist-mlp-64")])
+def test_every_stage_stops_at_a_bad_file_before_any_work(project: Path, change: Change, script: str, name: str) -> None:
+    change(project / "params.yaml", {"train.mnist-tuned.epochs": 0})
+    stopped = run_stage(script, name)
+    assert stopped.returncode == 2
+    assert stopped.stderr == "error: params.yaml: train.mnist-tuned.epochs = 0 should be greater than or equal to 1\n"
+    assert not (project / "data").exists()
+
+
+def test_an_unknown_name_on_the_command_line_is_an_error(project: Path) -> None:
+    stopped = run_stage("download", "mnits")
+    assert (stopped.returncode, stopped.stdout) == (2, "")
+    assert stopped.stderr.endswith("'mnits' is not one of mnist, cifar10, imagenette; did you mean mnist?\n")
+
+
+def test_the_command_checks_the_file_and_prints_a_run_as_capped(
+    project: Path, change: Change, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["params"]) == 0
+    assert "budget demo" in capsys.readouterr().out
+    assert main(["params", "cifar10-cnn"]) == 0
+    assert '"epochs": 75' not in capsys.readouterr().out
+    change(project / "params.yaml", {"budget": "dmo"})
+    assert main(["params"]) == 2
+
+
+def test_caps_only_cut_down() -> None:
+    run = load_params(ROOT / "params.yaml").train["cifar10-cnn"]
+    capped = cap_run(run, TrainCaps(epochs=1000, examples=100, width=64))
+    assert capped.epochs == run.epochs
+    assert capped.examples == 100
+    assert getattr(capped.model, "widths") == (32, 64, 64, 64)  # noqa: B009 (a union to the type checker)
+
+
+def test_full_caps_nothing(project: Path, change: Change) -> None:
+    change(project / "params.yaml", {"budget": "full"})
+    params = load_params()
+    assert all(params.image_run(name) == run for name, run in params.train.items())
+
+
+def test_every_setting_has_its_meaning_beside_it() -> None:
+    """A setting whose name does not say everything has a comment, from which the reference is made."""
+    tree = ast.parse(Path(module.__file__).read_text())
+    assert all(ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef))
+    assert {field.name for field in fields(TrainCaps)} == {"epochs", "examples", "batch_size", "width"}

@@ -1,0 +1,83 @@
+"""A run killed in the middle of an epoch ends, run again, in the bits of a run that nobody killed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import run_stage
+
+Change = Callable[[Path, dict[str, object]], None]
+RESULTS = ("models/killed.safetensors", "metrics/train/killed.json", "plots/train/killed.csv")
+
+
+@pytest.fixture
+def run(project: Path, change: Change, digits: Path) -> Path:
+    """A project with one run that has everything random: dropout, augmentation, and a rate that moves."""
+    (project / "data/prepared").mkdir(parents=True)
+    shutil.copy(digits, project / "data/prepared/mnist.safetensors")
+    killed = {
+        "data": "mnist",
+        "model": {"family": "cnn", "name": "cnn", "widths": [64, 64, 64], "dropout": 0.3},
+        **{"seed": 5, "epochs": 5, "batch_size": 8, "optimizer": "adamw", "learning_rate": 0.003},
+        **{
+            "schedule": "one-cycle",
+            "crop_padding": 1,
+            "flip": True,
+            "weight_decay": 0.01,
+            "label_smoothing": 0.1,
+        },
+    }
+    change(project / "params.yaml", {"train.killed": killed, "tracking.tensorboard": False})
+    return project
+
+
+def results(project: Path) -> list[bytes]:
+    return [(project / path).read_bytes() for path in RESULTS]
+
+
+def test_killed_in_the_middle_of_an_epoch_it_ends_in_the_same_bits(run: Path) -> None:
+    whole = run_stage("train", "killed")
+    assert whole.returncode == 0, whole.stderr
+    expected = results(run)
+    assert not any((run / ".checkpoints").iterdir())
+    for path in RESULTS:
+        (run / path).unlink()
+
+    process = subprocess.Popen([sys.executable, "stages/train.py", "killed"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("epoch 2/5"):  # the third epoch is under way
+            process.kill()
+            break
+    assert process.wait() == -9
+    process.stdout.close()
+    assert not any((run / path).exists() for path in RESULTS)
+    assert any((run / ".checkpoints").iterdir())
+
+    resumed = run_stage("train", "killed")
+    assert resumed.returncode == 0, resumed.stderr
+    first = next(line for line in resumed.stdout.splitlines() if line.startswith("epoch"))
+    assert first.startswith(("epoch 3/5", "epoch 4/5"))
+    assert results(run) == expected
+    assert not any((run / ".checkpoints").iterdir())
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed(run: Path, change: Change) -> None:
+    process = subprocess.Popen([sys.executable, "stages/train.py", "killed"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("epoch 1/5"):
+            process.kill()
+            break
+    process.wait()
+    process.stdout.close()
+    change(run / "params.yaml", {"train.killed.learning_rate": 0.001})
+    other = run_stage("train", "killed")
+    assert other.returncode == 0, other.stderr
+    assert "epoch 1/5" in other.stdout

@@ -1,0 +1,217 @@
+"""dvc.yaml: deps are what the code imports, and only what changed is out of date."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from dla.params import load_params
+
+from .conftest import ROOT
+
+Change = Callable[[Path, dict[str, object]], None]
+DVC = [sys.executable, "-m", "dvc"]
+
+
+# --- deps are the import closure ------------------------------------------------------------------------------
+
+
+def imports(file: Path) -> Iterator[Path]:
+    """Modules of src/dla that a file names in import statements, wherever they stand in it."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            module = ROOT / "src" / f"{name.replace('.', '/')}.py"
+            if name.startswith("dla") and module.exists():
+                yield module
+
+
+def closure(*files: Path) -> set[str]:
+    seen: set[Path] = set()
+    waiting = list(files)
+    while waiting:
+        file = waiting.pop()
+        if file not in seen:
+            seen.add(file)
+            waiting += imports(file)
+    return {str(file.relative_to(ROOT)) for file in seen}
+
+
+def resolved() -> dict[str, dict[str, list[str]]]:
+    """Every stage of dvc.lock, which names each with its interpolated deps."""
+    stages: dict[str, dict[str, list[str]]] = {}
+    for name, stage in YAML(typ="safe").load((ROOT / "dvc.lock").read_text())["stages"].items():
+        stages[name] = {key: [entry["path"] for entry in stage.get(key, [])] for key in ("deps", "outs")}
+    return stages
+
+
+STAGES = resolved()
+
+
+def chosen_by_name(stage: str) -> list[Path]:
+    """The modules that a stage's script imports by a name from params.yaml."""
+    params, (script, _, name) = load_params(ROOT / "params.yaml"), stage.partition("@")
+    if script == "train":
+        return [ROOT / f"src/dla/models/{params.train[name].model.family}.py"]
+    if script == "prepare":
+        return [ROOT / f"src/dla/data/{params.data[name].kind}.py"]
+    return []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_are_the_script_and_all_that_it_imports(stage: str) -> None:
+    script = ROOT / "stages" / f"{stage.partition('@')[0]}.py"
+    declared = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
+    assert declared == closure(script, *chosen_by_name(stage))
+
+
+def test_packages_hold_no_code_of_their_own_so_they_need_not_be_deps() -> None:
+    for file in (ROOT / "src/dla").rglob("__init__.py"):
+        assert all(isinstance(node, ast.Expr) for node in ast.parse(file.read_text()).body), file
+
+
+def test_stages_that_train_nothing_do_not_import_torch() -> None:
+    for script in ("download", "prepare"):
+        imported = f"import sys; sys.path.insert(0, 'stages'); import {script}, dla.data.images"
+        code = f"{imported}; assert 'torch' not in sys.modules"
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_imports_run_one_way() -> None:
+    """stages -> cli, report -> vision, text, rl -> fit -> models, data -> params, artifacts, runtime."""
+    layers = [
+        "errors",
+        "params",
+        "artifacts",
+        "runtime",
+        "data",
+        "models",
+        "checkpoint",
+        "fit",
+        "tracking",
+        "vision",
+    ]
+    layers += ["report", "stage", "cli"]
+
+    def layer(file: Path) -> int:
+        return layers.index(file.relative_to(ROOT / "src/dla").parts[0].removesuffix(".py"))
+
+    for file in (ROOT / "src/dla").rglob("*.py"):
+        if file.name != "__init__.py":
+            assert all(layer(imported) <= layer(file) for imported in imports(file)), file
+
+
+# --- only what changed reruns ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the files that git tracks or would track, with a repository of its own."""
+    folder = tmp_path_factory.mktemp("clone") / "dla"
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    for name in files:
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    return folder
+
+
+def out_of_date(project: Path) -> dict[str, object]:
+    """What `dvc status` says of each stage because of code or parameters; a fresh clone has no data for any."""
+    told = subprocess.run([*DVC, "status", "--json"], cwd=project, capture_output=True, text=True, check=True)
+    changed: dict[str, object] = {}
+    for stage, reasons in json.loads(told.stdout).items():
+        deps = [r["changed deps"] for r in reasons if isinstance(r, dict) and "changed deps" in r]
+        why = {k: v for dep in deps for k, v in dep.items() if not k.startswith("data/")}
+        if why or "changed command" in reasons:
+            changed[stage] = why
+    return changed
+
+
+def test_the_committed_lock_is_up_to_date_with_code_and_parameters(clone: Path) -> None:
+    assert out_of_date(clone) == {}
+
+
+def restored(clone: Path, name: str) -> Iterator[Path]:
+    before = (clone / name).read_text()
+    yield clone / name
+    (clone / name).write_text(before)
+
+
+@pytest.fixture
+def params(clone: Path) -> Iterator[Path]:
+    yield from restored(clone, "params.yaml")
+
+
+@pytest.fixture
+def resnet(clone: Path) -> Iterator[Path]:
+    yield from restored(clone, "src/dla/models/resnet.py")
+
+
+@pytest.mark.parametrize(
+    ("settings", "stages"),
+    [
+        ({"train.cifar10-cnn.epochs": 3}, {"train@cifar10-cnn"}),
+        ({"data.mnist.image_size": 32}, {"prepare@mnist"}),
+        ({"sources.cifar10.revision": "v2"}, {"download@cifar10"}),
+        ({"budgets.full.train.cnn": {"epochs": 3}}, set()),
+        ({"budgets.demo.train.resnet50.epochs": 3}, {"train@cifar10-resnet50"}),
+        ({"tracking.wandb": True}, set()),
+        ({"runtime.threads": 1}, {f"train@{name}" for name in load_params(ROOT / "params.yaml").train}),
+    ],
+)
+def test_a_changed_parameter_concerns_just_the_stages_that_read_it(
+    clone: Path, params: Path, change: Change, settings: dict[str, object], stages: set[str]
+) -> None:
+    change(params, settings)
+    assert set(out_of_date(clone)) == stages
+
+
+def test_a_comment_in_resnet_concerns_just_the_stages_that_import_it(clone: Path, resnet: Path) -> None:
+    resnet.write_text(resnet.read_text() + "# a comment\n")
+    names = {"cifar10-resnet34", "cifar10-convnet34", "cifar10-resnet50", "cifar10-tuned"}
+    assert set(out_of_date(clone)) == {f"train@{name}" for name in names}
+
+
+def test_a_new_run_is_the_only_new_work(clone: Path, params: Path, change: Change) -> None:
+    base = YAML(typ="safe").load(params.read_text())["train"]["mnist-mlp-64"]
+    change(params, {"train.mnist-mlp-mine": {**base, "seed": 2}})
+    listed = subprocess.run([*DVC, "status", "--json"], cwd=clone, capture_output=True, text=True, check=True)
+    fresh = [name for name, why in json.loads(listed.stdout).items() if "changed command" in str(why) or "mine" in name]
+    assert fresh == ["train@mnist-mlp-mine"]
+
+
+# --- plots ----------------------------------------------------------------------------------------------------
+
+
+def test_every_curve_is_in_a_plot_and_every_plotted_run_exists() -> None:
+    plots = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["plots"]
+    runs = {f"plots/train/{name}.csv" for name in load_params(ROOT / "params.yaml").train}
+    for metric in ("accuracy", "loss"):
+        shown = [c for plot in plots for body in plot.values() for c, y in body["y"].items() if y == metric]
+        assert set(shown) == runs
+
+
+def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone: Path) -> None:
+    subprocess.run([sys.executable, "-m", "dla.report.offline", ".dvc/plots/offline.html"], cwd=clone, check=True)
+    subprocess.run([*DVC, "plots", "show", "-o", "page"], cwd=clone, check=True, capture_output=True)
+    page = (clone / "page" / "index.html").read_text()
+    for name in load_params(ROOT / "params.yaml").train:
+        assert f'"run": "{name}"' in page
+    assert "<script src" not in page
+    assert "<link" not in page
+    assert page.count("vegaEmbed('#") == 12
