@@ -22,18 +22,13 @@ from dla.params import ResNetModel
 class PlainBlock(BasicBlock):
     """The basic block without its skip connection, and without the projection that only a skip needs."""
 
-    def __init__(
-        self,
-        inplanes: int,
-        planes: int,
-        stride: int = 1,
-        downsample: nn.Module | None = None,
-        *others: Any,
-        **named: Any,
-    ) -> None:
-        super().__init__(inplanes, planes, stride, None, *others, **named)
+    downsample: nn.Module | None
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, inplanes, H, W) -> (B, planes, H/stride, W/stride)
+    def __init__(self, *settings: Any, **named: Any) -> None:
+        super().__init__(*settings, **named)
+        self.downsample = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, C, H, W) -> (B, planes, H/stride, W/stride)
         out: torch.Tensor = self.relu(self.bn1(self.conv1(x)))
         return torch.relu(self.bn2(self.conv2(out)))
 
@@ -41,17 +36,12 @@ class PlainBlock(BasicBlock):
 class PaddedBlock(BasicBlock):
     """The basic block whose skip pads missing channels with zeros (option A, section 4.2) and has no weights."""
 
-    def __init__(
-        self,
-        inplanes: int,
-        planes: int,
-        stride: int = 1,
-        downsample: nn.Module | None = None,
-        *others: Any,
-        **named: Any,
-    ) -> None:
-        shortcut = downsample and ZeroPadding(planes - inplanes, stride)
-        super().__init__(inplanes, planes, stride, shortcut, *others, **named)
+    downsample: nn.Module | None
+
+    def __init__(self, *settings: Any, **named: Any) -> None:
+        super().__init__(*settings, **named)
+        if self.downsample is not None:
+            self.downsample = ZeroPadding(self.conv1.out_channels - self.conv1.in_channels, self.stride)
 
 
 class ResNet(TorchvisionResNet):

@@ -1,0 +1,105 @@
+"""What must be true after `make repro`; run by .ci/run, which has just done that."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from dla.params import load_params
+
+from .conftest import ROOT
+
+pytestmark = pytest.mark.slow
+
+DVC = [sys.executable, "-m", "dvc"]
+
+# Another processor rounds differently, and training amplifies it. Within one machine metrics agree to the bit; between
+# machines an accuracy on the embedded data may move by this much (a few of the 144 to 600 pictures), a loss likewise.
+ACCURACY_TOLERANCE = 0.15
+LOSS_TOLERANCE = 0.75
+# A net that has hardly begun to learn, or a wide one early on its way up, is a coin toss between processors.
+EXACT = ("parameters", "data")
+
+
+def committed(path: str) -> str:
+    return subprocess.run(["git", "show", f"HEAD:{path}"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def leaves(metrics: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in metrics.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def test_a_second_repro_runs_nothing_within_five_seconds() -> None:
+    begin = time.monotonic()
+    again = subprocess.run([*DVC, "repro"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert time.monotonic() - begin < 5
+    assert "Running stage" not in again.stdout
+    assert "Data and pipelines are up to date." in again.stdout
+
+
+def test_the_committed_lock_covers_every_stage() -> None:
+    listed = subprocess.run(
+        [*DVC, "stage", "list", "--name-only"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert set(listed.stdout.split()) == set(YAML(typ="safe").load(committed("dvc.lock"))["stages"])
+
+
+def test_the_committed_lock_has_the_inputs_of_this_run() -> None:
+    """Outputs may differ from processor to processor; code, parameters and commands may not."""
+    ours, theirs = (
+        YAML(typ="safe").load(text)["stages"] for text in ((ROOT / "dvc.lock").read_text(), committed("dvc.lock"))
+    )
+    for stage, entry in theirs.items():
+        assert ours[stage]["cmd"] == entry["cmd"]
+        assert ours[stage].get("params") == entry.get("params")
+        code = [{d["path"]: d["md5"] for d in e["deps"] if d["path"].endswith(".py")} for e in (ours[stage], entry)]
+        assert code[0] == code[1]
+
+
+@pytest.mark.parametrize("name", load_params(ROOT / "params.yaml").train)
+def test_metrics_agree_with_the_committed_ones(name: str) -> None:
+    path = f"metrics/train/{name}.json"
+    ours, theirs = (dict(leaves(json.loads(text))) for text in ((ROOT / path).read_text(), committed(path)))
+    assert ours.keys() == theirs.keys()
+    for key, value in theirs.items():
+        if key in EXACT:
+            assert ours[key] == value, key
+        elif key.endswith("accuracy"):
+            assert ours[key] == pytest.approx(value, abs=ACCURACY_TOLERANCE), key
+        elif key.endswith("loss"):
+            assert ours[key] == pytest.approx(value, abs=LOSS_TOLERANCE), key
+
+
+def readme_commands() -> list[str]:
+    """Lines of the README's shell blocks, without comments."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
+    """In a scratch clone that shares this one's cache, so that only the change which the README makes is trained."""
+    clone = tmp_path / "dla"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+    (clone / ".venv").symlink_to(ROOT / ".venv")
+    shutil.copy(ROOT / ".dvc/plots/offline.html", clone / ".dvc/plots")
+    if subprocess.run(["git", "rev-parse", "-q", "--verify", "main"], cwd=clone, capture_output=True).returncode:
+        subprocess.run(["git", "branch", "main"], cwd=clone, check=True)  # CI may check out a commit without a branch
+    subprocess.run([*DVC, "cache", "dir", "--local", str(ROOT / ".dvc/cache")], cwd=clone, check=True)
+    script = "set -eux\n" + "\n".join(c for c in readme_commands() if not c.startswith("make test"))  # we are in it
+    done = subprocess.run(["bash", "-c", script], cwd=clone, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
