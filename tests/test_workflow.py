@@ -169,7 +169,7 @@ def resnet(clone: Path) -> Iterator[Path]:
         ({"data.mnist.image_size": 32}, {"prepare@mnist"}),
         ({"sources.cifar10.revision": "v2"}, {"download@cifar10"}),
         ({"budgets.full.train.cnn": {"epochs": 3}}, set()),
-        ({"budgets.demo.train.resnet50.epochs": 3}, {"train@cifar10-resnet50"}),
+        ({"budgets.demo.train.resnet50.epochs": 1}, {"train@cifar10-resnet50"}),
         ({"tracking.wandb": True}, set()),
         ({"runtime.threads": 1}, {f"train@{name}" for name in load_params(ROOT / "params.yaml").train}),
     ],
@@ -214,4 +214,5 @@ def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone:
         assert f'"run": "{name}"' in page
     assert "<script src" not in page
     assert "<link" not in page
-    assert page.count("vegaEmbed('#") == 12
+    groups, runs = 12, len(load_params(ROOT / "params.yaml").train)  # DVC also shows each run by itself
+    assert page.count("vegaEmbed('#") == groups + runs
