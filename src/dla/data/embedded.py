@@ -86,9 +86,9 @@ def digits() -> dict[str, datasets.Dataset]:
 
 # --- scenes: a digit somewhere over a photograph ------------------------------------------------------------------
 
-SMALLEST, LARGEST = 0.55, 0.85  # height of the enlarged digit, as a fraction of the picture
+SMALLEST, LARGEST = 0.45, 0.75  # height of the enlarged digit, as a fraction of the picture
 SHADE = 0.5  # brightness left to the photographs
-CONTRAST = 100  # by how much a digit is brighter than what it covers, of 255
+CONTRAST = 120  # by how much a digit is brighter than what it covers, of 255
 
 
 @source("scenes-32")
