@@ -23,11 +23,10 @@ pytestmark = pytest.mark.slow
 
 DVC = [sys.executable, "-m", "dvc"]
 
-# Another processor rounds differently, and training amplifies it. Within one machine metrics agree to the bit; between
-# machines an accuracy on the embedded data may move by this much (a few of the 144 to 600 pictures), a loss likewise.
-ACCURACY_TOLERANCE = 0.15
-LOSS_TOLERANCE = 0.75
-# A net that has hardly begun to learn, or a wide one early on its way up, is a coin toss between processors.
+# Bits are promised on one machine; another processor rounds differently, and training amplifies it. Between bfloat16 on
+# two threads and float32 on one, the accuracies of these runs moved by up to 0.11 and their losses by up to 0.19.
+ACCURACY_TOLERANCE = 0.2
+LOSS_TOLERANCE = 0.4
 EXACT = ("parameters", "data")
 
 
