@@ -31,7 +31,6 @@ PLAN = Plan(torch.device("cpu"), torch.float32, False, "for a test")
 
 def settings(**changes: Any) -> Training:
     values: dict[str, Any] = {
-        "seed": 1,
         "epochs": 3,
         "batch_size": 8,
         "optimizer": "adam",

@@ -81,3 +81,40 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(run: Path, change: Change
     other = run_stage("train", "killed")
     assert other.returncode == 0, other.stderr
     assert "epoch 1/8" in other.stdout
+
+
+PAIR_RESULTS = ("data/pairs/curves/7.csv", "data/pairs/gradients/7.csv", "metrics/pair/7.json")
+
+
+def test_a_pair_killed_in_its_second_net_ends_in_the_same_bits(run: Path, change: Change) -> None:
+    first = {
+        "label": "Residual",
+        "data": "mnist",
+        "model": {"family": "resnet", "name": "resnet20", "stem": "cifar", "width": 4},
+        **{"epochs": 3, "batch_size": 32, "optimizer": "adam", "learning_rate": 0.003},
+    }
+    second = first | {"label": "Plain", "model": first["model"] | {"name": "plain20"}}  # type: ignore[operator]
+    change(run / "params.yaml", {"pair.first": first, "pair.second": second, "repeats.seeds": [7, 8]})
+    whole = run_stage("pair", "7")
+    assert whole.returncode == 0, whole.stderr
+    expected = [(run / path).read_bytes() for path in PAIR_RESULTS]
+    for path in PAIR_RESULTS:
+        (run / path).unlink()
+
+    process = subprocess.Popen([sys.executable, "stages/pair.py", "7"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    epochs = 0
+    for line in process.stdout:
+        epochs += line.startswith("epoch")
+        if epochs == 4:  # the second net's second epoch is under way
+            process.kill()
+            break
+    assert process.wait() == -9
+    process.stdout.close()
+    assert not any((run / path).exists() for path in PAIR_RESULTS)
+
+    resumed = run_stage("pair", "7")
+    assert resumed.returncode == 0, resumed.stderr
+    assert 1 <= sum(line.startswith("epoch") for line in resumed.stdout.splitlines()) <= 2
+    assert [(run / path).read_bytes() for path in PAIR_RESULTS] == expected
+    assert not any((run / ".checkpoints").iterdir())

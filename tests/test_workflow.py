@@ -65,6 +65,12 @@ def chosen_by_name(stage: str) -> list[Path]:
     params, (script, _, name) = load_params(ROOT / "params.yaml"), stage.partition("@")
     if script == "train":
         return [ROOT / f"src/dla/models/{params.train[name].model.family}.py"]
+    if script == "pair":
+        return [ROOT / f"src/dla/models/{contender.model.family}.py" for contender in params.pair]
+    if script == "gradients":
+        return [ROOT / "src/dla/models/deep_cnn.py"]
+    if script == "cam":
+        return [ROOT / f"src/dla/models/{params.train[name].model.family}.py"]
     if script == "prepare":
         return [ROOT / f"src/dla/data/{params.data[name].kind}.py"]
     return []
@@ -83,7 +89,7 @@ def test_packages_hold_no_code_of_their_own_so_they_need_not_be_deps() -> None:
 
 
 def test_stages_that_train_nothing_do_not_import_torch() -> None:
-    for script in ("download", "prepare"):
+    for script in ("download", "prepare", "repeats"):
         imported = f"import sys; sys.path.insert(0, 'stages'); import {script}, dla.data.images"
         code = f"{imported}; assert 'torch' not in sys.modules"
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
@@ -162,6 +168,11 @@ def resnet(clone: Path) -> Iterator[Path]:
     yield from restored(clone, "src/dla/models/resnet.py")
 
 
+PARAMS = load_params(ROOT / "params.yaml")
+TRAINED = {f"train@{name}" for name in PARAMS.train}
+PAIRS = {f"pair@{seed}" for seed in PARAMS.repeats.seeds}
+
+
 @pytest.mark.parametrize(
     ("settings", "stages"),
     [
@@ -171,7 +182,11 @@ def resnet(clone: Path) -> Iterator[Path]:
         ({"budgets.full.train.cnn": {"epochs": 3}}, set()),
         ({"budgets.demo.train.resnet50.epochs": 1}, {"train@cifar10-resnet50"}),
         ({"tracking.wandb": True}, set()),
-        ({"runtime.threads": 1}, {f"train@{name}" for name in load_params(ROOT / "params.yaml").train}),
+        ({"runtime.threads": 1}, {*TRAINED, *PAIRS, "gradients"}),
+        ({"budgets.demo.pair.epochs": 1}, PAIRS),
+        ({"repeats.loss": 1.0}, {"repeats"}),
+        ({"gradients.steps": 10}, {"gradients"}),
+        ({"cam.cifar10-cnn.pictures": 4}, {"cam@cifar10-cnn"}),
     ],
 )
 def test_a_changed_parameter_concerns_just_the_stages_that_read_it(
@@ -184,7 +199,8 @@ def test_a_changed_parameter_concerns_just_the_stages_that_read_it(
 def test_a_comment_in_resnet_concerns_just_the_stages_that_import_it(clone: Path, resnet: Path) -> None:
     resnet.write_text(resnet.read_text() + "# a comment\n")
     names = {"cifar10-resnet34", "cifar10-convnet34", "cifar10-resnet50", "cifar10-tuned"}
-    assert set(out_of_date(clone)) == {f"train@{name}" for name in names}
+    trained = {f"train@{name}" for name in names}
+    assert set(out_of_date(clone)) == {*trained, *PAIRS, "cam@cifar10-resnet34", "cam@cifar10-convnet34"}
 
 
 def test_a_new_run_is_the_only_new_work(clone: Path, params: Path, change: Change) -> None:
@@ -195,6 +211,17 @@ def test_a_new_run_is_the_only_new_work(clone: Path, params: Path, change: Chang
     assert fresh == ["train@mnist-mlp-mine"]
 
 
+def test_a_new_seed_trains_that_seed_and_compares_anew(clone: Path, params: Path, change: Change) -> None:
+    change(params, {"repeats.seeds": [*PARAMS.repeats.seeds, 11]})
+    listed = subprocess.run([*DVC, "status", "--json"], cwd=clone, capture_output=True, text=True, check=True)
+    status = json.loads(listed.stdout)
+    assert "pair@11" in status
+    assert all(
+        "changed command" not in str(status.get(pair)) and "params.yaml" not in str(status.get(pair)) for pair in PAIRS
+    )
+    assert "params.yaml" in str(status["repeats"])
+
+
 # --- plots ----------------------------------------------------------------------------------------------------
 
 
@@ -203,7 +230,7 @@ def test_every_curve_is_in_a_plot_and_every_plotted_run_exists() -> None:
     runs = {f"plots/train/{name}.csv" for name in load_params(ROOT / "params.yaml").train}
     for metric in ("accuracy", "loss"):
         shown = [c for plot in plots for body in plot.values() for c, y in body["y"].items() if y == metric]
-        assert set(shown) == runs
+        assert {path for path in shown if path.startswith("plots/train/")} == runs
 
 
 def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone: Path) -> None:
@@ -214,5 +241,7 @@ def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone:
         assert f'"run": "{name}"' in page
     assert "<script src" not in page
     assert "<link" not in page
-    groups, runs = 12, len(load_params(ROOT / "params.yaml").train)  # DVC also shows each run by itself
-    assert page.count("vegaEmbed('#") == groups + runs
+    groups, runs = 13, len(load_params(ROOT / "params.yaml").train)  # DVC also shows each run by itself
+    repeats, gradients = 3, 2
+    assert page.count("vegaEmbed('#") == groups + runs + repeats + gradients
+    assert page.count("<img") == len(load_params(ROOT / "params.yaml").cam)

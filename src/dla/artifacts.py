@@ -1,4 +1,4 @@
-"""The only reader and writer of what stages hand to each other: tensors, tables, metrics.
+"""The only reader and writer of what stages hand to each other: tensors, tables, metrics, pictures.
 
 Every writer is atomic: a file is whole or it is not there. Tensors pass as NumPy arrays, so that a stage which trains
 nothing need not import torch (`torch.from_numpy` and `Tensor.numpy` copy nothing).
@@ -13,13 +13,17 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from dla.errors import UserError
+
+if TYPE_CHECKING:  # most stages draw nothing
+    from matplotlib.figure import Figure
+    from PIL.Image import Image as Picture
 
 Metadata = dict[str, Any]
 
@@ -48,8 +52,8 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        elif temporary.exists():
+            temporary.unlink()
 
 
 def _flush(path: Path) -> None:
@@ -154,3 +158,47 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def read_table(path: Path) -> list[dict[str, Any]]:
+    """Rows as `write_table` wrote them, numbers as numbers."""
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return [{name: _number(cell) for name, cell in row.items()} for row in csv.DictReader(stream)]
+    except FileNotFoundError:
+        raise UserError(f"{path}: is missing; `dvc repro` makes it") from None
+
+
+def _number(cell: str) -> int | float | str:
+    for number in (int, float):
+        try:
+            return number(cell)
+        except ValueError:
+            pass
+    return cell
+
+
+# --- pictures -------------------------------------------------------------------------------------------------
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a matplotlib figure as PNG, the same bytes for the same figure."""
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
+
+
+def write_picture(path: Path, picture: Picture) -> None:
+    """Write a Pillow picture in the format that the name of `path` ends in.
+
+    Raises
+    ------
+    UserError
+        If the place cannot be written, or Pillow knows no such format.
+    """
+    from PIL import Image
+
+    Image.init()
+    if (ending := Image.EXTENSION.get(path.suffix.lower())) is None:
+        raise UserError(f"{path}: {path.suffix or 'no ending'!r} is not a format for pictures; take .png")
+    with atomic(path) as temporary:
+        picture.save(temporary, format=ending)

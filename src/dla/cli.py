@@ -7,35 +7,132 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dla.errors import UserError
 from dla.params import load_params
 
+if TYPE_CHECKING:  # torch takes seconds to import: only what predicts does
+    from dla.vision.predict import Prediction
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, or 2 with one line about what is wrong."""
+    """Run the command line; returns the exit code: 0, or 2 with one line about what is wrong.
+
+    1 says that a part of what was asked for could not be done; there is a line about each.
+    """
     parser = argparse.ArgumentParser(prog="dla", description="Laboratories of deep learning as one DVC workflow.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_params(commands)
+    _add_predict(commands)
+    options = parser.parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except UserError as error:
+        _complain(error)
+        return 2
+    return code
+
+
+def _complain(error: UserError) -> None:
+    print(f"error: {error}", file=sys.stderr)
+
+
+Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
+
+
+# --- dla params ---------------------------------------------------------------------------------------------------
+
+
+def _add_params(commands: Commands[argparse.ArgumentParser]) -> None:
     params = commands.add_parser(
         "params",
         help="check params.yaml, and print what a run will really do",
         description="Check the whole of params.yaml; with RUN, print that run as the budget in force caps it.",
         epilog="example: dla params cifar10-cnn",
     )
-    params.add_argument("run", nargs="?", metavar="RUN", help="a key of `train` in params.yaml")
-    options = parser.parse_args(arguments)
-    try:
-        return _params(options.run)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    params.add_argument("name", nargs="?", metavar="RUN", help="a key of `train` in params.yaml")
+    params.set_defaults(run=_params)
 
 
-def _params(run: str | None) -> int:
+def _params(options: argparse.Namespace) -> int:
     params = load_params()
-    if run is None:
+    if options.name is None:
         source, runs = params.budgeted.data.source, len(params.train)
         print(f"params.yaml is valid; budget {params.budget}: {source} data, {runs} runs")
     else:
-        print(json.dumps(asdict(params.image_run(run)), indent=2))
+        print(json.dumps(asdict(params.image_run(options.name)), indent=2))
     return 0
+
+
+# --- dla predict --------------------------------------------------------------------------------------------------
+
+
+def _add_predict(commands: Commands[argparse.ArgumentParser]) -> None:
+    predict = commands.add_parser(
+        "predict",
+        help="classify photos with a trained model, and show where it looks",
+        description="Classify photos of any size and kind with a model that `dvc repro` trained.",
+        epilog="example: dla predict photo.jpg --model cifar10-resnet34 --cam where.png",
+    )
+    predict.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="a photo in any format that Pillow reads"
+    )
+    predict.add_argument("--model", required=True, metavar="RUN", help="a trained key of `train` in params.yaml")
+    predict.add_argument(
+        "--cam",
+        type=Path,
+        metavar="FILE",
+        help="write the photo with its class activation map; of several photos each to FILE with its name added",
+    )
+    predict.add_argument("--top", type=_count, default=5, metavar="K", help="how many classes are shown (default: 5)")
+    predict.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    predict.set_defaults(run=_predict)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from dla.vision.predict import predict
+    from dla.vision.weights import read_classifier
+
+    classifier = read_classifier(options.model)
+    done: list[Prediction] = []
+    for file in options.images:
+        try:
+            prediction = predict(classifier, file)
+            if options.cam:
+                prediction.write_map(classifier, _map_path(options.cam, file, single=len(options.images) == 1))
+        except UserError as error:
+            if len(options.images) == 1:
+                raise
+            _complain(error)
+            continue
+        done.append(prediction)
+        if not options.json:
+            _print_table(prediction, options.top)
+    if options.json:
+        print(json.dumps([_as_json(prediction, options.top) for prediction in done], indent=2))
+    return 0 if len(done) == len(options.images) else 1
+
+
+def _map_path(path: Path, file: Path, *, single: bool) -> Path:
+    return path if single else path.with_name(f"{path.stem}-{file.stem}{path.suffix}")
+
+
+def _print_table(prediction: Prediction, top: int) -> None:
+    print(prediction.file)
+    shown = prediction.probabilities[:top]
+    width = max(len(name) for name, _ in shown)
+    for name, probability in shown:
+        print(f"  {name:<{width}}  {probability:7.2%}")
+
+
+def _as_json(prediction: Prediction, top: int) -> dict[str, object]:
+    classes = [{"class": name, "probability": probability} for name, probability in prediction.probabilities[:top]]
+    return {"file": str(prediction.file), "classes": classes}

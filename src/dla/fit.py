@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -56,6 +56,17 @@ class Epoch:
     rate: float  # learning rate of the last step
     train: Scores  # while training: dropout and augmentation on, weights moving
     validation: Scores
+    measured: dict[str, float] = field(default_factory=dict)  # what a probe found
+
+
+class Probe(Protocol):
+    """Looks at the gradients of every step, before they are clipped."""
+
+    def step(self) -> None:
+        """Called when the gradients of a batch are there."""
+
+    def epoch(self) -> dict[str, float]:
+        """What was found since this was last called."""
 
 
 Observer = Callable[[Epoch], None]
@@ -97,6 +108,7 @@ def fit(
     checkpoint: Checkpoint,
     *,
     objective: Objective | None = None,
+    probe: Probe | None = None,
     observers: Sequence[Observer] = (),
 ) -> Fitted:
     """Train `model` in place and leave it with the weights that `settings.keep` names.
@@ -105,6 +117,7 @@ def fit(
     ----------
     data : batches for training and for validation
     objective : cross-entropy with the settings' label smoothing if left out
+    probe : its findings become part of every epoch
     observers : called with every epoch that is trained, in order
 
     Raises
@@ -119,9 +132,11 @@ def fit(
     history, best, kept = _resume(model, optimizer, checkpoint)
     for number in range(len(history) + 1, settings.epochs + 1):
         steps = _Steps(settings, optimizer, first=(number - 1) * len(train), total=settings.epochs * len(train))
+        steps.probe = probe
         scores = train_epoch(compute, model, train.epoch(number), objective, plan, steps)
         _require_finite(scores.loss, number, settings)
-        epoch = Epoch(number, steps.rate, scores, evaluate(compute, model, validation, objective, plan))
+        measured = probe.epoch() if probe else {}
+        epoch = Epoch(number, steps.rate, scores, evaluate(compute, model, validation, objective, plan), measured)
         history.append(epoch)
         if best == 0 or settings.keep == "last" or _is_better(epoch, history[best - 1]):
             best, kept = number, {name: value.detach().clone() for name, value in model.state_dict().items()}
@@ -255,7 +270,7 @@ def _cosine(start: float, end: float, progress: float) -> float:
 
 
 class _Steps:
-    """Optimizer steps of one epoch: rate set, gradient clipped, weights moved, gradient forgotten."""
+    """Optimizer steps of one epoch: rate set, gradient looked at and clipped, weights moved, gradient forgotten."""
 
     def __init__(self, settings: Training, optimizer: torch.optim.Optimizer, first: int, total: int) -> None:
         self.settings = settings
@@ -263,11 +278,14 @@ class _Steps:
         self.next = first
         self.total = total
         self.rate = settings.learning_rate
+        self.probe: Probe | None = None
 
     def step(self) -> None:
         self.rate = learning_rate_at(self.settings, self.next, self.total)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
+        if self.probe is not None:
+            self.probe.step()
         if self.settings.gradient_clip is not None:
             parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
             nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
@@ -333,7 +351,7 @@ def _resume(
                 averages[name] = torch.empty_like(parameter).copy_(value)
     device = next(model.parameters()).device
     history = [
-        Epoch(row["number"], row["rate"], Scores(**row["train"]), Scores(**row["validation"]))
+        Epoch(row["number"], row["rate"], Scores(**row["train"]), Scores(**row["validation"]), row["measured"])
         for row in state["history"]
     ]
     return history, state["best"], {name: value.to(device) for name, value in state["kept"].items()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
@@ -19,6 +20,7 @@ from ruamel.yaml.error import YAMLError
 from dla.errors import UserError
 
 PARAMS_FILE = Path("params.yaml")
+T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 Count = Annotated[int, Field(ge=1)]
@@ -89,6 +91,7 @@ class DeepCNNModel:
     name: Literal["plain_cnn", "residual_cnn"]
     width: Count  # channels of every layer
     depth: Count  # plain_cnn: convolutions after the stem; residual_cnn: blocks of two convolutions
+    batch_norm: bool = True
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -111,7 +114,6 @@ Model = Annotated[MLPModel | CNNModel | DeepCNNModel | ResNetModel, Field(discri
 class Training:
     """What the training loop needs to know; a setting that is left out is off."""
 
-    seed: Seed
     epochs: Count
     batch_size: Count
     optimizer: Literal["sgd", "adam", "adamw"]
@@ -125,14 +127,91 @@ class Training:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class ImageRun(Training):
-    """One image classifier: data, model, and how it is trained."""
+class ImageTraining(Training):
+    """Data, model, and how it is trained: an image classifier but for the seed."""
 
     data: Name  # a key of `data`
     model: Model
     examples: Count | None = None  # training images; all of them if left out
     crop_padding: Annotated[int, Field(ge=0, le=64)] = 0  # pixels around the picture before a random crop
     flip: bool = False  # mirror half of the training images
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class ImageRun(ImageTraining):
+    """One image classifier; all randomness follows from the seed."""
+
+    seed: Seed
+
+
+# --- comparisons over seeds -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Contender(ImageTraining):
+    """One of two trainings that are compared."""
+
+    label: Name  # its name in tables and plots
+
+    def run(self, seed: int) -> ImageRun:
+        """This training from one seed."""
+        shared = {field.name: getattr(self, field.name) for field in fields(ImageTraining)}
+        return ImageRun(**shared, seed=seed)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Pair:
+    """Two trainings on one data set, compared seed by seed; differences are first minus second."""
+
+    first: Contender
+    second: Contender
+
+    def __iter__(self) -> Iterator[Contender]:
+        return iter((self.first, self.second))
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Repeats:
+    """The seeds a pair is trained from, and how the outcomes are compared."""
+
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=2)]
+    loss: Positive  # validation loss whose first reaching is timed
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]  # level of the intervals
+    resamples: Count  # of bootstrap and permutation test, which is exact where it has no more arrangements than these
+    seed: Seed  # of the bootstrap
+
+
+# --- gradients ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class GradientStudy:
+    """Constant-width networks of several depths, trained on the same batches while every gradient is measured."""
+
+    data: Name
+    depths: Annotated[tuple[Count, ...], Field(min_length=2)]  # of plain_cnn in layers, of residual_cnn in blocks
+    batch_norm: Annotated[tuple[bool, ...], Field(min_length=1)]  # with, without, or both
+    width: Count
+    seed: Seed
+    steps: Count
+    window: Count  # last steps that the medians are taken over
+    batch_size: Count
+    optimizer: Literal["sgd", "adam", "adamw"]
+    learning_rate: Positive
+
+
+# --- explanations ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Explanation:
+    """What is drawn and scored of one trained image classifier's class activation maps."""
+
+    data: Name  # that of the run
+    family: Name  # that of the run's model; both name what the stage depends on
+    pictures: Count  # random test pictures that are drawn
+    scored: Count  # random test pictures on which deletion and insertion are measured
+    seed: Seed  # of both choices, and of the random maps
 
 
 # --- budgets --------------------------------------------------------------------------------------------------
@@ -156,11 +235,31 @@ class TrainCaps:
 
 
 @dataclass(frozen=True, config=STRICT)
+class GradientCaps:
+    """Upper limits on the study of gradients."""
+
+    steps: Count | None = None
+    window: Count | None = None
+    batch_size: Count | None = None
+    width: Count | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class ExplanationCaps:
+    """Upper limits on an explanation."""
+
+    scored: Count | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
 class Budget:
     """How much of the full workflow is run."""
 
     data: DataBudget
     train: dict[str, TrainCaps]  # by the name of the model, so that editing one leaves the runs of the others alone
+    pair: TrainCaps
+    gradients: GradientCaps
+    cam: ExplanationCaps
 
 
 # --- the file -------------------------------------------------------------------------------------------------
@@ -204,6 +303,10 @@ class Params:
     sources: dict[Key, HubSource]
     data: dict[Key, Images]
     train: dict[Key, ImageRun]
+    pair: Pair
+    repeats: Repeats
+    gradients: GradientStudy
+    cam: dict[Key, Explanation]  # by the run that is explained
 
     @property
     def budgeted(self) -> Budget:
@@ -214,6 +317,20 @@ class Params:
         """The run `train.NAME` as it is trained under the budget in force."""
         run = lookup(self.train, name, "train")
         return cap_run(run, self.budgeted.train[run.model.name])
+
+    def pair_runs(self, seed: int) -> dict[str, ImageRun]:
+        """Both runs of the pair from one seed, by label, under the budget in force."""
+        return {contender.label: cap_run(contender.run(seed), self.budgeted.pair) for contender in self.pair}
+
+    @property
+    def gradient_study(self) -> GradientStudy:
+        """The study of gradients under the budget in force."""
+        study, caps = self.gradients, self.budgeted.gradients
+        return _cap_all(study, caps)
+
+    def explanation(self, name: str) -> Explanation:
+        """The explanation of run NAME under the budget in force."""
+        return _cap_all(lookup(self.cam, name, "cam"), self.budgeted.cam)
 
 
 def cap_run(run: ImageRun, caps: TrainCaps) -> ImageRun:
@@ -227,6 +344,14 @@ def cap_run(run: ImageRun, caps: TrainCaps) -> ImageRun:
     )
 
 
+def _cap_all(settings: T, caps: Any) -> T:
+    """Every setting that `caps` limits, cut down to it."""
+    limited: dict[str, Any] = {
+        field.name: _cap(getattr(settings, field.name), getattr(caps, field.name)) for field in fields(caps)
+    }
+    return replace(settings, **limited)  # type: ignore[type-var]
+
+
 def _cap(value: int, limit: int | None) -> int:
     return value if limit is None else min(value, limit)
 
@@ -238,8 +363,6 @@ def _cap_width(model: Any, limit: int | None) -> Any:
 
 
 # --- reading and checking -------------------------------------------------------------------------------------
-
-T = TypeVar("T")
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:
@@ -333,8 +456,24 @@ def _check_references(params: Params, file: str) -> None:
         _refer(f"{file}: data.{name}.source", data.source, params.sources)
     for name, run in params.train.items():
         _refer(f"{file}: train.{name}.data", run.data, params.data)
-        if run.momentum and run.optimizer != "sgd":
-            raise UserError(f"{file}: train.{name}.momentum = {run.momentum} is for optimizer: sgd alone")
+        _check_momentum(f"{file}: train.{name}", run)
+    for side in ("first", "second"):
+        contender = getattr(params.pair, side)
+        _refer(f"{file}: pair.{side}.data", contender.data, params.data)
+        _check_momentum(f"{file}: pair.{side}", contender)
+    if params.pair.first.data != params.pair.second.data:
+        raise UserError(f"{file}: pair.second.data = {params.pair.second.data!r} should be that of pair.first")
+    if params.pair.first.label == params.pair.second.label:
+        raise UserError(f"{file}: pair.second.label = {params.pair.second.label!r} should differ from pair.first's")
+    if len(set(params.repeats.seeds)) < len(params.repeats.seeds):
+        raise UserError(f"{file}: repeats.seeds = {list(params.repeats.seeds)} names a seed twice")
+    for name, explanation in params.cam.items():
+        _refer(f"{file}: cam", name, params.train)
+        run = params.train[name]
+        for setting, expected in (("data", run.data), ("family", run.model.family)):
+            if (value := getattr(explanation, setting)) != expected:
+                raise UserError(f"{file}: cam.{name}.{setting} = {value!r} should be {expected}, as in train.{name}")
+    _refer(f"{file}: gradients.data", params.gradients.data, params.data)
     if params.budget not in params.budgets:
         raise UserError(f"{file}: budgets.{params.budget} is missing")
     models = {model for kind in get_args(get_args(Model)[0]) for model in get_args(get_type_hints(kind)["name"])}
@@ -344,6 +483,11 @@ def _check_references(params: Params, file: str) -> None:
         for name, run in params.train.items():
             if run.model.name not in caps.train:
                 raise UserError(f"{file}: budgets.{budget}.train.{run.model.name} is missing, which train.{name} needs")
+
+
+def _check_momentum(where: str, training: Training) -> None:
+    if training.momentum and training.optimizer != "sgd":
+        raise UserError(f"{where}.momentum = {training.momentum} is for optimizer: sgd alone")
 
 
 def _refer(where: str, name: str, known: dict[str, Any]) -> None:

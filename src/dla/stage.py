@@ -9,21 +9,22 @@ from collections.abc import Callable
 from dla.errors import UserError
 
 
-def run(main: Callable[[str], None], description: str | None, what: str) -> None:
+def run(main: Callable[..., None], description: str | None, what: str | None = None) -> None:
     """Call `main` with the name given on the command line.
 
     Parameters
     ----------
     description : the script's docstring, shown by --help
-    what : what the name is the name of, such as "a run of params.yaml"
+    what : what the name is the name of, such as "a run of params.yaml"; None: there is none, the stage is the only one
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("name", help=what)
-    name = parser.parse_args().name
+    if what is not None:
+        parser.add_argument("name", help=what)
+    arguments = vars(parser.parse_args()).values()
     try:
-        main(name)
+        main(*arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

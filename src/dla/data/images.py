@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import datasets
 import numpy as np
 import pyarrow
 import pyarrow.parquet
-from PIL import Image
 from sklearn.model_selection import train_test_split
 
 from dla.artifacts import write_tensors
+from dla.data.pixels import Array, to_pixels
 from dla.errors import UserError
 from dla.params import Images
-
-Array = np.ndarray[Any, Any]
 
 
 def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:
@@ -71,17 +68,6 @@ def channel_statistics(images: Array) -> tuple[list[float], list[float]]:
         means.append(total / (255 * pixels))
         deviations.append(math.sqrt((squares * pixels - total**2) / (255 * pixels) ** 2))
     return means, deviations
-
-
-def to_pixels(picture: Image.Image, channels: int, size: int) -> Array:
-    """A picture of any mode and size as (C, H, W) uint8: its middle square, resized."""
-    picture = picture.convert("L" if channels == 1 else "RGB")
-    if picture.size != (size, size):
-        side = min(picture.size)
-        left, top = ((extent - side) // 2 for extent in picture.size)
-        picture = picture.resize((size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side))
-    pixels = np.asarray(picture)
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
 def _read_split(raw: Path, split: str, settings: Images) -> tuple[dict[str, Array], list[str]]:

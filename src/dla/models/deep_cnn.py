@@ -16,15 +16,17 @@ from dla.params import DeepCNNModel
 @register("plain_cnn")
 def plain_cnn(settings: DeepCNNModel, input_shape: InputShape, classes: int) -> DeepCNN:
     """`depth` convolutions after the stem, one after the other."""
-    layers = [convolution(settings.width, settings.width) for _ in range(settings.depth)]
-    return DeepCNN(convolution(input_shape[0], settings.width), nn.Sequential(*layers), settings.width, classes)
+    width, norm = settings.width, settings.batch_norm
+    layers = [convolution(width, width, batch_norm=norm) for _ in range(settings.depth)]
+    return DeepCNN(convolution(input_shape[0], width, batch_norm=norm), nn.Sequential(*layers), width, classes)
 
 
 @register("residual_cnn")
 def residual_cnn(settings: DeepCNNModel, input_shape: InputShape, classes: int) -> DeepCNN:
     """`depth` residual blocks of two convolutions after the stem."""
-    blocks = [ResidualBlock(settings.width) for _ in range(settings.depth)]
-    return DeepCNN(convolution(input_shape[0], settings.width), nn.Sequential(*blocks), settings.width, classes)
+    width, norm = settings.width, settings.batch_norm
+    blocks = [ResidualBlock(width, batch_norm=norm) for _ in range(settings.depth)]
+    return DeepCNN(convolution(input_shape[0], width, batch_norm=norm), nn.Sequential(*blocks), width, classes)
 
 
 class DeepCNN(nn.Module):
@@ -51,12 +53,10 @@ class DeepCNN(nn.Module):
 class ResidualBlock(nn.Module):
     """The basic block of He et al. (arXiv 1512.03385, figure 2): relu(x + two convolutions of x)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, batch_norm: bool) -> None:
         super().__init__()
-        self.first = convolution(width, width)
-        self.second = nn.Sequential(
-            nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False), nn.BatchNorm2d(width)
-        )
+        self.first = convolution(width, width, batch_norm=batch_norm)
+        self.second = convolution(width, width, batch_norm=batch_norm, relu=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, width, H, W) -> the same
         return torch.relu(x + self.second(self.first(x)))

@@ -7,12 +7,12 @@ from torch import nn
 from torch.nn import functional as F
 
 
-def convolution(inputs: int, outputs: int) -> nn.Sequential:
-    """3x3 convolution that keeps the resolution, batch norm, ReLU; the bias would be lost in the batch norm."""
+def convolution(inputs: int, outputs: int, *, batch_norm: bool = True, relu: bool = True) -> nn.Sequential:
+    """3x3 convolution that keeps the resolution, batch norm, ReLU; a bias would be lost in the batch norm."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
+        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=not batch_norm),
+        *([nn.BatchNorm2d(outputs)] if batch_norm else []),
+        *([nn.ReLU(inplace=True)] if relu else []),
     )
 
 

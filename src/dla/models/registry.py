@@ -53,6 +53,17 @@ def build(settings: Model, input_shape: InputShape, classes: int) -> nn.Module:
     return BUILDERS[settings.name](settings, input_shape, classes)
 
 
+def layer_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """Trainable parameters by group of layers, from input to output: as the model names its groups, or its children."""
+    grouping: Callable[[], dict[str, list[nn.Module]]] | None = getattr(model, "layer_groups", None)
+    named = grouping() if grouping else {name: [child] for name, child in model.named_children()}
+    groups = {
+        name: [p for module in modules for p in module.parameters() if p.requires_grad]
+        for name, modules in named.items()
+    }
+    return {name: parameters for name, parameters in groups.items() if parameters}
+
+
 def count_parameters(model: nn.Module) -> int:
     """Number of trainable parameters."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -96,6 +96,11 @@ class ResNet(TorchvisionResNet):
                 nn.init.uniform_(module.weight, -bound, bound, generator=generator)
                 nn.init.uniform_(module.bias, -bound, bound, generator=generator)
 
+    def layer_groups(self) -> dict[str, list[nn.Module]]:
+        """Layers in the groups of table 1."""
+        stages: dict[str, list[nn.Module]] = {stage: [getattr(self, stage)] for stage in self.stages}
+        return {"stem": [self.conv1, self.bn1], **stages, "head": [self.fc]}
+
     def features(self, images: torch.Tensor) -> torch.Tensor:  # (B, channels, H, W) -> (B, C, h, w)
         out: torch.Tensor = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         for stage in self.stages:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dla import tracking
-from dla.artifacts import read_tensors, write_metrics, write_table, write_tensors
+from dla.artifacts import write_metrics, write_table, write_tensors
 from dla.checkpoint import Checkpoint
 from dla.data.batches import Augmentation, Facts, ImageBatches, read_split
-from dla.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, fit, mode
+from dla.fit import COLUMNS, CrossEntropy, Fitted, Probe, Scores, evaluate, fit, mode
 from dla.models.registry import InputShape, build, count_parameters
-from dla.params import ImageRun, Runtime, Tracking, parse
+from dla.params import ImageRun, Runtime, Tracking
 from dla.runtime import plan, seed_everything, start
 
 
@@ -57,8 +57,20 @@ class Trained:
         self.checkpoint.discard()
 
 
-def train_image_run(name: str, run: ImageRun, prepared: Path, runtime: Runtime, log: Tracking) -> Trained:
+def train_image_run(
+    name: str,
+    run: ImageRun,
+    prepared: Path,
+    runtime: Runtime,
+    log: Tracking,
+    probe: Callable[[nn.Module], Probe] | None = None,
+) -> Trained:
     """Train `run` on the prepared data set, pick up where a killed process stopped, and test once at the end.
+
+    Parameters
+    ----------
+    name : shown with every line, and of the folder of logs
+    probe : makes what looks at the model's gradients
 
     Raises
     ------
@@ -96,7 +108,7 @@ def train_image_run(name: str, run: ImageRun, prepared: Path, runtime: Runtime, 
     checkpoint = Checkpoint(identity, [prepared])
     with tracking.observers(name, run.epochs, asdict(run), log) as observers:
         data = (batches, ImageBatches(validation, facts, EVALUATION_BATCH))
-        fitted = fit(model, data, run, chosen, checkpoint, observers=observers)
+        fitted = fit(model, data, run, chosen, checkpoint, probe=probe(model) if probe else None, observers=observers)
     test, _ = read_split(prepared, "test", device)
     scores = evaluate(model, model, ImageBatches(test, facts, EVALUATION_BATCH), CrossEntropy(), chosen)
     return Trained(name, model, run, facts, input_shape, fitted, scores, checkpoint)
@@ -112,18 +124,3 @@ def forward_flops(model: nn.Module, input_shape: InputShape) -> int:
     with mode(model, training=False), counter:
         model(torch.zeros(1, *input_shape))
     return counter.get_total_flops()
-
-
-def read_model(weights: Path) -> tuple[nn.Module, Mapping[str, Any]]:
-    """A model as `Trained.write` left it, in evaluation mode on the CPU, with its metadata.
-
-    Raises
-    ------
-    UserError
-        If the file is missing or not whole.
-    """
-    tensors, metadata = read_tensors(weights)
-    run = parse(ImageRun, metadata["run"], str(weights))
-    model = build(run.model, tuple(metadata["input_shape"]), len(metadata["classes"]))
-    model.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
-    return model.eval(), metadata

@@ -1,0 +1,149 @@
+"""How large the gradient of every layer is, step by step, in plain and residual nets of several depths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import nn
+
+from dla.data.batches import Augmentation, Batch, ImageBatches, read_split
+from dla.fit import CrossEntropy, build_optimizer, mode
+from dla.models.registry import build
+from dla.params import DeepCNNModel, GradientStudy, Runtime, Training
+from dla.runtime import seed_everything, start
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The gradients of one net while it trained."""
+
+    model: DeepCNNModel
+    dense: np.ndarray[Any, Any]  # (steps,) mean absolute gradient of the dense layer's weights
+    norms: np.ndarray[Any, Any]  # (steps, layers) Euclidean norm of each layer's weight gradient, first to last
+
+    @property
+    def family(self) -> str:
+        """What the net shares with those of other depths."""
+        return f"{self.model.name}, {'with' if self.model.batch_norm else 'without'} batch norm"
+
+    @property
+    def layers(self) -> int:
+        """Convolutions and the dense layer."""
+        return len(self.norms[0])
+
+    def first_to_last(self) -> np.ndarray[Any, Any]:
+        """(steps,) gradient norm of the first convolution over that of the last: below 1 where gradients vanish."""
+        ratio: np.ndarray[Any, Any] = self.norms[:, 0] / np.maximum(self.norms[:, -2], SMALLEST)
+        return ratio
+
+
+SMALLEST = float(np.finfo(np.float32).tiny)  # what a gradient that vanished altogether counts as
+COLUMNS = ("model", "batch_norm", "depth", "step", "gradient")
+MAP_COLUMNS = ("model", "batch_norm", "depth", "step", "layer", "norm")
+MAP_STEPS = 20  # columns of the heat map
+
+
+def study_gradients(study: GradientStudy, prepared: Path, runtime: Runtime) -> list[Recorded]:
+    """Train plain and residual nets of every depth on the same batches and record every layer's gradient.
+
+    In float32: the question is how small gradients become, and bfloat16 keeps three digits of them.
+    """
+    device = start(runtime)
+    split, facts = read_split(prepared, "train", device)
+    _, channels, height, width = split.images.shape
+    batches = ImageBatches(split, facts, study.batch_size, study.seed, Augmentation())
+    recorded = []
+    for norm in study.batch_norm:
+        for name in ("plain_cnn", "residual_cnn"):
+            for depth in study.depths:
+                settings = DeepCNNModel("deep_cnn", name, study.width, depth, norm)
+                seed_everything(study.seed)
+                model = build(settings, (channels, height, width), len(facts.classes))
+                model = model.to(device).to(memory_format=torch.channels_last)
+                dense, norms = record(model, endless(batches), study)
+                recorded.append(Recorded(settings, dense, norms))
+                print(f"{recorded[-1].family}, depth {depth}: {dense[-1]:.2e} at the last step", flush=True)
+    return recorded
+
+
+def endless(batches: ImageBatches) -> Iterator[Batch]:
+    """The batches of one epoch after the other."""
+    number = 1
+    while True:
+        yield from batches.epoch(number)
+        number += 1
+
+
+def record(
+    model: nn.Module, batches: Iterator[Batch], study: GradientStudy
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Train for `study.steps` steps; mean absolute gradient of the last layer (steps,), every norm (steps, layers)."""
+    training = Training(
+        epochs=1, batch_size=study.batch_size, optimizer=study.optimizer, learning_rate=study.learning_rate
+    )
+    optimizer, objective = build_optimizer(model, training), CrossEntropy()
+    weights = [m.weight for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    dense, norms = [], []
+    with mode(model, training=True):
+        for _ in range(study.steps):
+            loss, _, _ = objective(model, next(batches))
+            loss.backward()
+            gradients = [weight.grad for weight in weights if weight.grad is not None]
+            dense.append(gradients[-1].abs().mean())
+            norms.append(torch.stack([gradient.norm() for gradient in gradients]))
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+    return torch.stack(dense).cpu().numpy(), torch.stack(norms).cpu().numpy()
+
+
+def gradient_metrics(recorded: list[Recorded], window: int) -> dict[str, Any]:
+    """Medians over the last `window` steps, and for each family their slope against the number of layers.
+
+    A slope is in factors of ten per layer: -0.1 means that ten layers more make the gradient ten times smaller.
+    """
+    metrics: dict[str, Any] = {}
+    for family in dict.fromkeys(r.family for r in recorded):
+        members = [r for r in recorded if r.family == family]
+        layers = [r.layers for r in members]
+        dense = [float(np.median(r.dense[-window:])) for r in members]
+        ratios = [float(np.median(r.first_to_last()[-window:])) for r in members]
+        metrics[family] = {
+            "dense": {str(r.model.depth): value for r, value in zip(members, dense, strict=True)},
+            "first_to_last": {str(r.model.depth): value for r, value in zip(members, ratios, strict=True)},
+            "slope": {"dense": _slope(layers, dense), "first_to_last": _slope(layers, ratios)},
+        }
+    return metrics
+
+
+def _slope(layers: list[int], values: list[float]) -> float:
+    return float(stats.linregress(layers, np.log10(np.maximum(values, SMALLEST))).slope)
+
+
+def dense_rows(recorded: list[Recorded]) -> Iterator[dict[str, Any]]:
+    """Rows of `COLUMNS`: the laboratory's figure."""
+    for r in recorded:
+        for step, gradient in enumerate(r.dense.tolist(), start=1):
+            yield {**_labels(r), "step": step, "gradient": f"{gradient:.5g}"}
+
+
+def map_rows(recorded: list[Recorded]) -> Iterator[dict[str, Any]]:
+    """Rows of `MAP_COLUMNS`: every layer's norm at up to `MAP_STEPS` steps from first to last."""
+    for r in recorded:
+        steps = np.unique(np.linspace(0, len(r.norms) - 1, MAP_STEPS).round().astype(int))
+        for step in steps.tolist():
+            for layer, norm in enumerate(r.norms[step].tolist(), start=1):
+                yield {**_labels(r), "step": step + 1, "layer": layer, "norm": f"{norm:.3g}"}
+
+
+def _labels(r: Recorded) -> dict[str, Any]:
+    return {
+        "model": r.model.name.removesuffix("_cnn"),
+        "batch_norm": "with batch norm" if r.model.batch_norm else "without",
+        "depth": r.model.depth,
+    }

@@ -1,0 +1,30 @@
+"""Compare the two contenders of `pair` over all seeds.
+
+    python stages/repeats.py
+
+Reads  params.yaml: repeats, pair.first.label, pair.second.label; data/pairs/
+Writes metrics/repeats.json, plots/repeats/{curves,gradients,finals}.csv
+"""
+
+from pathlib import Path
+
+from dla import stage
+from dla.artifacts import write_metrics, write_table
+from dla.params import load_params
+from dla.vision.repeats import FINALS, final_rows, measures, read_pairs, summarise
+
+
+def main() -> None:
+    params = load_params()
+    labels = (params.pair.first.label, params.pair.second.label)
+    rows = read_pairs(Path("data/pairs/curves"), params.repeats.seeds)
+    gradients = read_pairs(Path("data/pairs/gradients"), params.repeats.seeds)
+    summary = summarise(measures(rows, labels, params.repeats), labels, params.repeats)
+    write_metrics(Path("metrics/repeats.json"), {"data": params.budgeted.data.source, **summary})
+    write_table(Path("plots/repeats/curves.csv"), list(rows[0]), rows)
+    write_table(Path("plots/repeats/gradients.csv"), list(gradients[0]), gradients)
+    write_table(Path("plots/repeats/finals.csv"), FINALS, final_rows(rows))
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__)

@@ -1,0 +1,130 @@
+"""Class activation maps against Captum, and the scores on maps whose value is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import LayerGradCam
+from torch import nn
+
+from dla.errors import UserError
+from dla.models.registry import build
+from dla.vision.cam import activation_maps, enlarge, evidence, rescale
+from dla.vision.localisation import (
+    centred_box_accuracy,
+    deletion_and_insertion,
+    max_box_accuracy,
+    pointing_accuracy,
+)
+
+from .test_models import CONVOLUTIONAL, MODELS, SHAPE
+
+
+def warm(name: str) -> nn.Module:
+    """A model whose batch norms have seen something."""
+    torch.manual_seed(1)
+    model = build(MODELS[name], SHAPE, 5)
+    for _ in range(3):
+        model(torch.randn(8, *SHAPE))
+    return model.eval()
+
+
+def last_feature_layer(model: nn.Module) -> nn.Module:
+    return [child for name, child in model.named_children() if name not in ("head", "fc", "avgpool")][-1]
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+def test_the_map_is_captums_grad_cam_up_to_offset_and_scale(name: str) -> None:
+    model = warm(name)
+    inputs, classes = torch.randn(3, *SHAPE), torch.tensor([0, 4, 2])
+    ours = activation_maps(model, inputs, classes)
+    theirs = LayerGradCam(model, last_feature_layer(model)).attribute(inputs, classes).detach()[:, 0]
+    places = ours[0].numel()
+    bias = next(b for n, b in model.named_parameters() if n in ("head.bias", "fc.bias")).detach()[classes]
+    torch.testing.assert_close(ours, theirs * places + bias[:, None, None], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+def test_the_mean_of_the_evidence_is_the_logits(name: str) -> None:
+    model = warm(name)
+    inputs = torch.randn(3, *SHAPE)
+    torch.testing.assert_close(evidence(model, inputs).mean((2, 3)), model(inputs), rtol=1e-4, atol=1e-4)
+
+
+def test_a_net_without_global_pooling_gets_grad_cam() -> None:
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(3, 4, 3, padding=1)
+    model = nn.Sequential(convolution, nn.ReLU(), nn.MaxPool2d(4), nn.Flatten(), nn.Linear(4 * 64, 5)).eval()
+    inputs, classes = torch.randn(2, *SHAPE), torch.tensor([1, 3])
+    maps = activation_maps(model, inputs, classes)
+    features = convolution(inputs)
+    features.retain_grad()
+    model[1:](features)[torch.arange(2), classes].sum().backward()  # Selvaraju et al., equations 1 and 2
+    assert features.grad is not None
+    weights = features.grad.mean((2, 3), keepdim=True)
+    torch.testing.assert_close(maps, torch.relu((weights * features).sum(1)).detach())
+
+
+def test_a_perceptron_has_no_map_and_says_so() -> None:
+    with pytest.raises(UserError, match="no convolution"):
+        activation_maps(warm("mlp"), torch.randn(1, *SHAPE), torch.tensor([0]))
+
+
+def test_maps_are_stretched_to_the_range_from_zero_to_one_and_flat_ones_are_zero() -> None:
+    maps = rescale(torch.stack([torch.tensor([[1.0, 3.0], [2.0, 5.0]]), torch.full((2, 2), 7.0)]))
+    torch.testing.assert_close(maps[0], torch.tensor([[0.0, 0.5], [0.25, 1.0]]))
+    assert maps[1].abs().max() == 0
+    assert enlarge(maps, 8, 8).shape == (2, 8, 8)
+
+
+# --- localisation -------------------------------------------------------------------------------------------------
+
+BOXES = np.array([[0, 0, 4, 4], [4, 0, 8, 8], [2, 2, 6, 6]], float)
+
+
+def test_the_pointing_game_counts_strongest_places_inside_the_box() -> None:
+    maps = np.zeros((3, 2, 2))
+    maps[0, 0, 0] = maps[1, 1, 1] = 1  # middles at (2, 2) and (6, 6): both inside
+    maps[2, 1, 1] = 1  # (6, 6): just outside, as right and bottom are excluded
+    assert pointing_accuracy(maps, BOXES, 8) == pytest.approx(2 / 3)
+
+
+def test_a_map_of_one_place_points_at_the_middle() -> None:
+    assert pointing_accuracy(np.ones((3, 1, 1)), BOXES, 8) == pytest.approx(2 / 3)  # (4, 4) is in the last two
+
+
+def test_a_map_that_is_the_box_has_full_box_accuracy_and_stray_specks_do_not_count() -> None:
+    maps = np.zeros((3, 8, 8))
+    for one, (left, top, right, bottom) in zip(maps, BOXES.astype(int), strict=True):
+        one[top:bottom, left:right] = 0.9
+    maps[0, 7, 7] = 1.0
+    assert max_box_accuracy(maps, BOXES) == 1
+    assert max_box_accuracy(np.zeros((3, 8, 8)), BOXES) == 0
+
+
+def test_the_centred_box_is_the_best_of_all_sizes() -> None:
+    assert centred_box_accuracy(BOXES, 8) == pytest.approx(1 / 3)  # the second alone or the third alone
+    assert centred_box_accuracy(BOXES[2:], 8) == 1
+
+
+class Corner(nn.Module):
+    """Sure of class 1 if nearly all of the upper left quarter is bright."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        bright = (inputs[:, :, :4, :4].mean((1, 2, 3)) - 0.9) * 40
+        return torch.stack([torch.zeros_like(bright), bright], 1)
+
+
+def test_deletion_is_low_and_insertion_high_for_the_map_that_marks_what_matters() -> None:
+    inputs = torch.zeros(2, 1, 8, 8)
+    inputs[:, :, :4, :4] = 1
+    right = torch.zeros(2, 8, 8)
+    right[:, :4, :4] = 1
+    classes = torch.tensor([1, 1])
+    model: Any = Corner()
+    good, bad = (deletion_and_insertion(model, inputs, maps, classes) for maps in (right, 1 - right))
+    assert good[0] < bad[0] - 0.5
+    assert good[1] > bad[1] + 0.5

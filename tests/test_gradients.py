@@ -1,0 +1,132 @@
+"""Gradients as they are measured against gradients as a hook of torch sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dla.data.batches import ImageBatches, read_split
+from dla.fit import CrossEntropy
+from dla.models.registry import build, layer_groups
+from dla.params import DeepCNNModel, GradientStudy, ResNetModel, Runtime
+from dla.vision.gradients import (
+    Recorded,
+    dense_rows,
+    endless,
+    gradient_metrics,
+    map_rows,
+    record,
+    study_gradients,
+)
+from dla.vision.groups import GroupGradients
+
+STUDY = GradientStudy(
+    data="mnist",
+    depths=(1, 2),
+    batch_norm=(True, False),
+    width=4,
+    seed=1,
+    steps=5,
+    window=3,
+    batch_size=8,
+    optimizer="adam",
+    learning_rate=1e-3,
+)
+
+
+def batches(digits: Path) -> ImageBatches:
+    split, facts = read_split(digits, "train", torch.device("cpu"))
+    return ImageBatches(split.first(40), facts, 8, seed=1)
+
+
+def hooked(parameters: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
+    """Gradients of each parameter as hooks see them, one list per parameter, growing."""
+    seen: list[list[torch.Tensor]] = [[] for _ in parameters]
+    for parameter, gradients in zip(parameters, seen, strict=True):
+        parameter.register_hook(lambda gradient, kept=gradients: kept.append(gradient.clone()))
+    return seen
+
+
+def test_group_statistics_are_those_of_the_gradients_that_hooks_see(digits: Path) -> None:
+    model = build(ResNetModel("resnet", "resnet20", "cifar", 4), (1, 8, 8), 10)
+    groups = layer_groups(model)
+    seen = {name: hooked(parameters) for name, parameters in groups.items()}
+    probe = GroupGradients(model)
+    for batch in batches(digits).epoch(1):
+        loss, _, _ = CrossEntropy()(model, batch)
+        model.zero_grad()
+        loss.backward()
+        probe.step()
+    found = probe.epoch()
+    for name, gradients in seen.items():
+        steps = [torch.cat([g[i].flatten() for g in gradients]).double() for i in range(5)]
+        every = torch.cat(steps)
+        assert found[f"{name}.mean"] == pytest.approx(float(every.mean()), rel=1e-4, abs=1e-8)
+        assert found[f"{name}.variance"] == pytest.approx(float(every.var(correction=0)), rel=1e-4)
+        assert found[f"{name}.norm"] == pytest.approx(np.mean([float(step.norm()) for step in steps]), rel=1e-4)
+
+
+def test_an_epoch_forgets_the_one_before(digits: Path) -> None:
+    model = build(ResNetModel("resnet", "resnet20", "cifar", 4), (1, 8, 8), 10)
+    probe = GroupGradients(model)
+    found = []
+    for _ in range(2):
+        loss, _, _ = CrossEntropy()(model, next(batches(digits).epoch(1)))
+        model.zero_grad()
+        loss.backward()
+        probe.step()
+        found.append(probe.epoch())
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_layer_groups_of_a_resnet_are_stem_stages_and_head_and_hold_every_weight() -> None:
+    model = build(ResNetModel("resnet", "resnet34", "imagenet", 4), (3, 32, 32), 10)
+    groups = layer_groups(model)
+    assert list(groups) == ["stem", "layer1", "layer2", "layer3", "layer4", "head"]
+    assert sum(len(parameters) for parameters in groups.values()) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("name", ["plain_cnn", "residual_cnn"])
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_recorded_gradients_are_those_that_hooks_see(digits: Path, name: Any, batch_norm: bool) -> None:
+    torch.manual_seed(0)
+    model = build(DeepCNNModel("deep_cnn", name, 4, 2, batch_norm), (1, 8, 8), 10)
+    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    seen = hooked([layer.weight for layer in layers])
+    dense, norms = record(model, islice(endless(batches(digits)), 5), STUDY)
+    assert dense.tolist() == pytest.approx([float(g.abs().mean()) for g in seen[-1]])
+    expected = np.array([[float(g.norm()) for g in gradients] for gradients in seen]).T
+    np.testing.assert_allclose(norms, expected, rtol=1e-5)
+
+
+def test_the_study_covers_every_net_and_is_the_same_every_time(digits: Path) -> None:
+    runtime = Runtime(device="cpu", precision="float32", compile="never")
+    first, again = (study_gradients(STUDY, digits, runtime) for _ in range(2))
+    assert len(first) == 2 * 2 * 2
+    for one, other in zip(first, again, strict=True):
+        assert one.model == other.model
+        np.testing.assert_array_equal(one.norms, other.norms)
+    assert first[0].layers == 1 + 1 + 1  # stem, one layer, dense
+    assert len(list(dense_rows(first))) == 8 * STUDY.steps
+    assert len(list(map_rows(first))) == sum(r.layers for r in first) * STUDY.steps
+    assert set(gradient_metrics(first, 3)) == {
+        f"{name}, {norm} batch norm" for name in ("plain_cnn", "residual_cnn") for norm in ("with", "without")
+    }
+
+
+def test_a_gradient_that_shrinks_tenfold_with_every_layer_has_slope_minus_one() -> None:
+    def net(depth: int) -> Recorded:
+        norms = np.tile(10.0 ** np.arange(-depth, 2), (4, 1))  # first to last: 10**-depth to 10
+        return Recorded(DeepCNNModel("deep_cnn", "plain_cnn", 4, depth), 10.0 ** -np.full(4, depth), norms)
+
+    found = gradient_metrics([net(1), net(2), net(5)], window=2)["plain_cnn, with batch norm"]
+    assert found["dense"] == pytest.approx({"1": 0.1, "2": 0.01, "5": 1e-5})
+    assert found["first_to_last"] == pytest.approx({"1": 0.1, "2": 0.01, "5": 1e-5})
+    assert found["slope"] == pytest.approx({"dense": -1, "first_to_last": -1})

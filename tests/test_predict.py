@@ -1,0 +1,151 @@
+"""dla predict: photos of every kind, and clear words about what cannot be read or written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from dla.artifacts import write_tensors
+from dla.cli import main
+from dla.data.pixels import to_pixels
+from dla.models.registry import build
+from dla.params import ImageRun, ResNetModel
+from dla.vision.weights import read_classifier
+
+CLASSES = ("airplane", "cat", "golden retriever")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a trained model `net` and a photo of 640 by 427 pixels."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    run = ImageRun(
+        data="cifar10",
+        model=ResNetModel("resnet", "resnet20", "cifar", 4),
+        seed=1,
+        epochs=1,
+        batch_size=8,
+        optimizer="adam",
+        learning_rate=1e-3,
+    )
+    model = build(run.model, (3, 32, 32), 3)
+    facts = {"classes": CLASSES, "source": "embedded", "mean": (0.5, 0.4, 0.3), "std": (0.2, 0.2, 0.2)}
+    tensors = {name: value.numpy() for name, value in model.state_dict().items()}
+    write_tensors(Path("models/net.safetensors"), tensors, {"run": asdict(run), "input_shape": (3, 32, 32), **facts})
+    Image.fromarray(load_sample_images().images[1]).save("photo.jpg")
+    return tmp_path
+
+
+def predicted(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:
+    assert main(["predict", "--model", "net", "--json", *arguments]) == 0
+    found: list[dict[str, object]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_a_table_of_the_most_probable_classes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "photo.jpg", "--model", "net", "--top", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "photo.jpg"
+    assert len(lines) == 3
+    shares = [float(line.split()[-1].rstrip("%")) for line in lines[1:]]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_json_holds_the_models_own_probabilities(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (found,) = predicted(capsys, "photo.jpg")
+    classifier = read_classifier("net")
+    pixels = torch.from_numpy(to_pixels(Image.open("photo.jpg"), 3, 32).copy())[None]
+    with torch.no_grad():
+        expected = classifier.model(classifier.normalise(pixels)).softmax(1)[0]
+    classes = found["classes"]
+    assert isinstance(classes, list)
+    assert {c["class"]: c["probability"] for c in classes} == pytest.approx(
+        dict(zip(CLASSES, expected.tolist(), strict=True))
+    )
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "LA", "RGBA", "P", "CMYK", "1", "I;16"])
+@pytest.mark.parametrize("size", [(40, 30), (1, 1), (32, 32), (7, 300)])
+def test_pictures_of_every_mode_and_size(
+    place: Path, capsys: pytest.CaptureFixture[str], mode: str, size: tuple[int, int]
+) -> None:
+    name = "picture.tiff" if mode == "CMYK" else "picture.png"
+    Image.new("L", size, 90).convert(mode).save(name)
+    predicted(capsys, name, "--cam", "map.png")
+    assert Image.open("map.png").size == size
+
+
+def test_what_is_transparent_counts_as_white(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGBA", (50, 50), (0, 0, 0, 0)).save("clear.png")
+    Image.new("RGB", (50, 50), "white").save("white.png")
+    clear, white = predicted(capsys, "clear.png", "white.png")
+    assert clear["classes"] == white["classes"]
+
+
+def test_a_photo_is_turned_as_its_exif_data_say(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = Image.open("photo.jpg")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # held a quarter turn to the right
+    photo.transpose(Image.Transpose.ROTATE_90).save("turned.png", exif=exif)
+    photo.save("straight.png")
+    turned, straight = predicted(capsys, "turned.png", "straight.png")
+    assert turned["classes"] == straight["classes"]
+
+
+def test_the_map_lies_over_the_middle_square_at_the_photos_own_resolution(place: Path) -> None:
+    assert main(["predict", "photo.jpg", "--model", "net", "--cam", "map.png"]) == 0
+    before, after = (np.asarray(Image.open(name)).astype(int) for name in ("photo.jpg", "map.png"))
+    assert before.shape == after.shape == (427, 640, 3)
+    changed = np.flatnonzero((before != after).any((0, 2)))
+    assert (changed.min(), changed.max()) >= (106, 0)
+    assert changed.max() < 106 + 427
+    assert len(changed) > 100
+
+
+def test_several_photos_get_a_map_each(place: Path) -> None:
+    Image.open("photo.jpg").save("other.jpg")
+    assert main(["predict", "photo.jpg", "other.jpg", "--model", "net", "--cam", "maps/where.png"]) == 0
+    assert sorted(path.name for path in Path("maps").iterdir()) == ["where-other.png", "where-photo.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["missing.jpg", "--model", "net"], "missing.jpg: there is no such file"),
+        (["text.jpg", "--model", "net"], "text.jpg: is not a picture"),
+        (["cut.jpg", "--model", "net"], "cut.jpg: cannot be read"),
+        ([".", "--model", "net"], "."),
+        (
+            ["photo.jpg", "--model", "nut"],
+            "models/nut.safetensors: is missing; `dvc repro train@nut` makes it; trained: net",
+        ),
+        (["photo.jpg", "--model", "net", "--cam", "photo.jpg/map.png"], "photo.jpg/map.png: could not be written"),
+        (["photo.jpg", "--model", "net", "--cam", "map.xyz"], "map.xyz: '.xyz' is not a format"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_2(
+    place: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    Path("text.jpg").write_text("no picture")
+    Path("cut.jpg").write_bytes(Path("photo.jpg").read_bytes()[:5000])
+    assert main(["predict", *arguments]) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("error: ")
+    assert words in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+
+
+def test_a_batch_goes_on_with_the_next_and_exits_1(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "missing.jpg", "photo.jpg", "--model", "net"]) == 1
+    told = capsys.readouterr()
+    assert "missing.jpg: there is no such file" in told.err
+    assert told.out.startswith("photo.jpg\n")
