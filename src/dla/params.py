@@ -175,7 +175,7 @@ class Repeats:
     """The seeds a pair is trained from, and how the outcomes are compared."""
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=2)]
-    loss: Positive  # validation loss whose first reaching is timed
+    loss: Positive  # training loss whose first reaching is timed
     confidence: Annotated[float, Field(gt=0.5, lt=1)]  # level of the intervals
     resamples: Count  # of bootstrap and permutation test, which is exact where it has no more arrangements than these
     seed: Seed  # of the bootstrap

@@ -38,8 +38,9 @@ def read_pairs(folder: Path, seeds: tuple[int, ...]) -> list[Row]:
 def measures(rows: list[Row], labels: tuple[str, str], settings: Repeats) -> dict[str, Measure]:
     """What is compared, from the curves of all trainings.
 
-    `epochs_to_loss` counts an epoch more than there were where the loss was not reached. `loss_area` is the area under
-    the validation loss over the epochs, by the trapezoidal rule, per epoch.
+    `epochs_to_loss` and `loss_area` are of the training loss, as skip connections are about optimisation (He et al.,
+    arXiv 1512.03385, section 4.1). The first counts an epoch more than there were where the loss was not reached; the second
+    is the area under the loss over the epochs, by the trapezoidal rule, per epoch.
     """
     taken = {
         label: [
@@ -66,15 +67,16 @@ LARGER_IS_BETTER = {
 def _measure_one(rows: list[Row], loss: float) -> dict[str, float]:
     """The measures of one training from its rows."""
     validation = sorted((r for r in rows if r["split"] == "validation"), key=lambda r: r["epoch"])
-    losses = [r["loss"] for r in validation]
+    training = sorted((r for r in rows if r["split"] == "train"), key=lambda r: r["epoch"])
+    losses = [r["loss"] for r in training]
     accuracies = [r["accuracy"] for r in validation]
-    reached = [r["epoch"] for r in validation if r["loss"] <= loss]
+    reached = [r["epoch"] for r in training if r["loss"] <= loss]
     (test,) = (r["accuracy"] for r in rows if r["split"] == "test")
     return {
         "best_validation_accuracy": max(accuracies),
         "final_validation_accuracy": accuracies[-1],
         "test_accuracy": test,
-        "epochs_to_loss": reached[0] if reached else len(validation) + 1,
+        "epochs_to_loss": reached[0] if reached else len(training) + 1,
         "loss_area": float(integrate.trapezoid(losses)) / (len(losses) - 1) if len(losses) > 1 else losses[0],
     }
 
