@@ -39,8 +39,8 @@ def measures(rows: list[Row], labels: tuple[str, str], settings: Repeats) -> dic
     """What is compared, from the curves of all trainings.
 
     `epochs_to_loss` and `loss_area` are of the training loss, as skip connections are about optimisation (He et al.,
-    arXiv 1512.03385, section 4.1). The first counts an epoch more than there were where the loss was not reached; the second
-    is the area under the loss over the epochs, by the trapezoidal rule, per epoch.
+    arXiv 1512.03385, section 4.1). The first counts an epoch more than there were where the loss was not reached; the
+    second is the area under the loss over the epochs, by the trapezoidal rule, per epoch.
     """
     taken = {
         label: [
