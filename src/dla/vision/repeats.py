@@ -93,16 +93,14 @@ def summarise(measured: Mapping[str, Measure], labels: tuple[str, str], settings
     }
 
 
-def describe(values: Values, confidence: float) -> dict[str, Any]:
+def describe(values: Values, confidence: float) -> dict[str, float]:
     """Number, mean, standard deviation and Student's interval of the mean of `values` (n,)."""
-    interval = stats.ttest_1samp(values, popmean=0.0).confidence_interval(confidence)
-    return {
-        "n": len(values),
-        "mean": float(values.mean()),
-        "std": float(values.std(ddof=1)),
-        "low": _finite(interval.low),
-        "high": _finite(interval.high),
-    }
+    mean, spread = float(values.mean()), float(values.std(ddof=1))
+    low = high = mean
+    if spread > 0:
+        interval = stats.ttest_1samp(values, popmean=0.0).confidence_interval(confidence)
+        low, high = float(interval.low), float(interval.high)
+    return {"n": len(values), "mean": mean, "std": spread, "low": low, "high": high}
 
 
 def compare(measure: Measure, settings: Repeats) -> dict[str, Any]:
