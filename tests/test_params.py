@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -134,3 +135,20 @@ def test_every_setting_has_its_meaning_beside_it() -> None:
     tree = ast.parse(Path(module.__file__).read_text())
     assert all(ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef))
     assert {field.name for field in fields(TrainCaps)} == {"epochs", "examples", "batch_size", "width"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"repeats.seeds": [1, 2, 1]}, "repeats.seeds = [1, 2, 1] names a seed twice"),
+        ({"pair.second.label": "ResNet34"}, "pair.second.label = 'ResNet34' should differ"),
+        ({"pair.second.data": "mnist"}, "pair.second.data = 'mnist' should be that of pair.first"),
+        ({"cam.cifar10-cnn.family": "resnet"}, "cam.cifar10-cnn.family = 'resnet' should be cnn"),
+    ],
+)
+def test_comparisons_and_explanations_are_checked_against_what_they_name(
+    project: Path, change: Callable[..., None], settings: dict[str, object], words: str
+) -> None:
+    change(project / "params.yaml", settings)
+    with pytest.raises(UserError, match=re.escape(words)):
+        load_params()

@@ -44,7 +44,7 @@ def measures(rows: list[Row], labels: tuple[str, str], settings: Repeats) -> dic
     """
     taken = {
         label: [
-            _measure_one([r for r in rows if (r["architecture"], r["seed"]) == (label, seed)], settings.loss)
+            _measure_one([r for r in rows if (str(r["architecture"]), r["seed"]) == (label, seed)], settings.loss)
             for seed in settings.seeds
         ]
         for label in labels
