@@ -29,8 +29,9 @@ from torchvision import transforms
 
 from dla import runtime
 from dla.data.batches import Facts, ImageBatches, Split
-from dla.fit import CrossEntropy, _Steps, build_optimizer, train_epoch
+from dla.fit import CrossEntropy, train_epoch
 from dla.models.registry import build
+from dla.optim import Steps, build_optimizer
 from dla.params import ImageRun, load_params
 from dla.vision.train import forward_flops
 
@@ -105,7 +106,7 @@ def ours(run: ImageRun, count: int, compiled: bool = False) -> float:
     compute = torch.compile(model) if plan.compiled else model
     batches = ImageBatches(Split(*pixels(run, count)), FACTS[run.data], run.batch_size, seed=1)
     warm_up = ImageBatches(Split(*pixels(run, 2 * run.batch_size)), FACTS[run.data], run.batch_size, seed=1)
-    steps = _Steps(run, build_optimizer(model, run), first=0, total=2 * len(batches))
+    steps = Steps(run, build_optimizer(model, run), first=0, total=2 * len(batches))
     train_epoch(compute, model, warm_up.epoch(1), CrossEntropy(), plan, steps)
     begin = time.perf_counter()
     train_epoch(compute, model, batches.epoch(1), CrossEntropy(), plan, steps)

@@ -16,13 +16,11 @@ from dla.fit import (
     CrossEntropy,
     Epoch,
     Fitted,
-    _Steps,
-    build_optimizer,
     evaluate,
     fit,
-    learning_rate_at,
     mode,
 )
+from dla.optim import Steps, build_optimizer, learning_rate_at
 from dla.params import Training
 from dla.runtime import Plan
 
@@ -147,7 +145,7 @@ def test_clipping_bounds_the_step() -> None:
     nn.init.zeros_(model.weight)
     wanted = settings(optimizer="sgd", learning_rate=1.0, gradient_clip=0.5)
     (model(torch.tensor([[30.0, 40.0]]))).sum().backward()
-    _Steps(wanted, build_optimizer(model, wanted), first=0, total=1).step()
+    Steps(wanted, build_optimizer(model, wanted), first=0, total=1).step()
     torch.testing.assert_close(model.weight.detach(), torch.tensor([[-0.3, -0.4]]))
 
 
@@ -156,6 +154,13 @@ def test_weight_decay_spares_biases_and_gains() -> None:
     decayed, spared = build_optimizer(model, settings(weight_decay=0.1)).param_groups
     assert (decayed["weight_decay"], len(decayed["params"])) == (0.1, 2)
     assert (spared["weight_decay"], len(spared["params"])) == (0.0, 4)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_without_weight_decay_nothing_decays(optimizer: str) -> None:
+    (group,) = build_optimizer(net(), settings(optimizer=optimizer)).param_groups
+    assert group["weight_decay"] == 0.0
+    assert len(group["params"]) == len(list(net().parameters()))
 
 
 def test_label_smoothing_is_in_the_loss() -> None:

@@ -105,6 +105,7 @@ def test_imports_run_one_way() -> None:
         "data",
         "models",
         "checkpoint",
+        "optim",
         "fit",
         "tracking",
         "vision",

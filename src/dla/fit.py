@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from dla.checkpoint import Checkpoint
 from dla.errors import UserError
+from dla.optim import Probe, Steps, build_optimizer
 from dla.params import Training
 from dla.runtime import Plan
 
@@ -57,16 +58,6 @@ class Epoch:
     train: Scores  # while training: dropout and augmentation on, weights moving
     validation: Scores
     measured: dict[str, float] = field(default_factory=dict)  # what a probe found
-
-
-class Probe(Protocol):
-    """Looks at the gradients of every step, before they are clipped."""
-
-    def step(self) -> None:
-        """Called when the gradients of a batch are there."""
-
-    def epoch(self) -> dict[str, float]:
-        """What was found since this was last called."""
 
 
 Observer = Callable[[Epoch], None]
@@ -131,8 +122,8 @@ def fit(
     compute = torch.compile(model) if plan.compiled else model
     history, best, kept = _resume(model, optimizer, checkpoint)
     for number in range(len(history) + 1, settings.epochs + 1):
-        steps = _Steps(settings, optimizer, first=(number - 1) * len(train), total=settings.epochs * len(train))
-        steps.probe = probe
+        first, total = (number - 1) * len(train), settings.epochs * len(train)
+        steps = Steps(settings, optimizer, first, total, probe)
         scores = train_epoch(compute, model, train.epoch(number), objective, plan, steps)
         _require_finite(scores.loss, number, settings)
         measured = probe.epoch() if probe else {}
@@ -153,7 +144,7 @@ def train_epoch(
     batches: Iterator[Batch],
     objective: Objective,
     plan: Plan,
-    steps: _Steps,
+    steps: Steps,
 ) -> Scores:
     """One pass over `batches` that moves the weights; `compute` is the model, compiled or not."""
     sums = _Sums(plan.device)
@@ -223,75 +214,6 @@ class _Sums:
 
     def scores(self) -> Scores:
         return Scores(loss=float(self.loss) / self.count, accuracy=int(self.right) / self.count)
-
-
-# --- optimizer and schedule -----------------------------------------------------------------------------------
-
-
-def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:
-    """The optimizer that the settings name, fused where the device has it.
-
-    Weight decay is for matrices and filters: biases and the gains of normalisation layers keep theirs.
-    """
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    rate = settings.learning_rate
-    if settings.optimizer == "sgd":
-        nesterov = settings.momentum > 0
-        return torch.optim.SGD(groups, rate, momentum=settings.momentum, nesterov=nesterov, fused=True)
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(groups, rate, fused=True)
-    return torch.optim.AdamW(groups, rate, fused=True)
-
-
-def learning_rate_at(settings: Training, step: int, total: int) -> float:
-    """The learning rate of step `step` (from 0) out of `total`.
-
-    A function of the step instead of a scheduler object: there is nothing to save, and nothing to fall out of step.
-    `one-cycle` is Smith and Topin's (arXiv 1708.07120) as torch.optim.lr_scheduler.OneCycleLR has it by default.
-    """
-    peak = settings.learning_rate
-    match settings.schedule:
-        case "cosine":
-            return _cosine(peak, 0.0, step / total)
-        case "one-cycle":
-            turn = 0.3 * total - 1
-            if step <= turn:
-                return _cosine(peak / 25, peak, step / turn)
-            return _cosine(peak, peak / 25e4, (step - turn) / max(total - 1 - turn, 1))
-    return peak
-
-
-def _cosine(start: float, end: float, progress: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
-
-
-class _Steps:
-    """Optimizer steps of one epoch: rate set, gradient looked at and clipped, weights moved, gradient forgotten."""
-
-    def __init__(self, settings: Training, optimizer: torch.optim.Optimizer, first: int, total: int) -> None:
-        self.settings = settings
-        self.optimizer = optimizer
-        self.next = first
-        self.total = total
-        self.rate = settings.learning_rate
-        self.probe: Probe | None = None
-
-    def step(self) -> None:
-        self.rate = learning_rate_at(self.settings, self.next, self.total)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate
-        if self.probe is not None:
-            self.probe.step()
-        if self.settings.gradient_clip is not None:
-            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.next += 1
 
 
 # --- state between epochs -------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from scipy import stats
 from torch import nn
 
 from dla.data.batches import Augmentation, Batch, ImageBatches, read_split
-from dla.fit import CrossEntropy, build_optimizer, mode
+from dla.fit import CrossEntropy, mode
 from dla.models.registry import build
+from dla.optim import build_optimizer
 from dla.params import DeepCNNModel, GradientStudy, Runtime, Training
 from dla.runtime import seed_everything, start
 

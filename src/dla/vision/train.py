@@ -15,8 +15,9 @@ from dla import tracking
 from dla.artifacts import write_metrics, write_table, write_tensors
 from dla.checkpoint import Checkpoint
 from dla.data.batches import Augmentation, Facts, ImageBatches, read_split
-from dla.fit import COLUMNS, CrossEntropy, Fitted, Probe, Scores, evaluate, fit, mode
+from dla.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, fit, mode
 from dla.models.registry import InputShape, build, count_parameters
+from dla.optim import Probe
 from dla.params import ImageRun, Runtime, Tracking
 from dla.runtime import plan, seed_everything, start
 

@@ -1,0 +1,96 @@
+"""Optimizers, learning rates and the steps that move the weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from dla.params import Training
+
+
+class Probe(Protocol):
+    """Looks at the gradients of every step, before they are clipped."""
+
+    def step(self) -> None:
+        """Called when the gradients of a batch are there."""
+
+    def epoch(self) -> dict[str, float]:
+        """What was found since this was last called."""
+
+
+def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:
+    """The optimizer that the settings name, fused where the device has it.
+
+    Weight decay is for matrices and filters: biases and the gains of normalisation layers keep theirs.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups: list[dict[str, Any]] = [{"params": parameters}]  # one while it can be: small nets feel each kernel call
+    if settings.weight_decay:
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+    rate = settings.learning_rate
+    if settings.optimizer == "sgd":
+        nesterov = settings.momentum > 0
+        return torch.optim.SGD(groups, rate, momentum=settings.momentum, nesterov=nesterov, fused=True)
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(groups, rate, fused=True)
+    return torch.optim.AdamW(groups, rate, weight_decay=0.0, fused=True)
+
+
+def learning_rate_at(settings: Training, step: int, total: int) -> float:
+    """The learning rate of step `step` (from 0) out of `total`.
+
+    A function of the step instead of a scheduler object: there is nothing to save, and nothing to fall out of step.
+    `one-cycle` is Smith and Topin's (arXiv 1708.07120) as torch.optim.lr_scheduler.OneCycleLR has it by default.
+    """
+    peak = settings.learning_rate
+    match settings.schedule:
+        case "cosine":
+            return _cosine(peak, 0.0, step / total)
+        case "one-cycle":
+            turn = 0.3 * total - 1
+            if step <= turn:
+                return _cosine(peak / 25, peak, step / turn)
+            return _cosine(peak, peak / 25e4, (step - turn) / max(total - 1 - turn, 1))
+    return peak
+
+
+def _cosine(start: float, end: float, progress: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+
+
+class Steps:
+    """Optimizer steps of one epoch: rate set, gradient looked at and clipped, weights moved, gradient forgotten."""
+
+    def __init__(
+        self,
+        settings: Training,
+        optimizer: torch.optim.Optimizer,
+        first: int,
+        total: int,
+        probe: Probe | None = None,
+    ) -> None:
+        self.settings = settings
+        self.optimizer = optimizer
+        self.next = first
+        self.total = total
+        self.rate = settings.learning_rate
+        self.probe = probe
+
+    def step(self) -> None:
+        self.rate = learning_rate_at(self.settings, self.next, self.total)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+        if self.probe is not None:
+            self.probe.step()
+        if self.settings.gradient_clip is not None:
+            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.next += 1
