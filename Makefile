@@ -40,8 +40,9 @@ test: .venv/installed-dev  ## ruff, the type checker and the quick tests
 	$(BIN)/mypy
 	$(BIN)/pytest -m "not slow"
 
-bench: .venv/installed  ## our training loop against the loop a student writes (20 minutes)
+bench: .venv/installed  ## training and encoding against the loops a student writes (25 minutes)
 	$(BIN)/python bench/train.py
+	$(BIN)/python bench/embed.py
 
 lock: .venv/installed-dev  ## compile the requirements anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \

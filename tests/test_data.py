@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from dla.artifacts import read_tensors
-from dla.data import embedded
+from dla.data import embedded, scenes
 from dla.data.images import prepare
 from dla.errors import UserError
 from dla.params import Images, load_params
@@ -24,8 +24,8 @@ from .conftest import ROOT, run_stage
 
 Change = Callable[[Path, dict[str, object]], None]
 PARAMS = load_params(ROOT / "params.yaml")
-MNIST = PARAMS.data["mnist"]
-CIFAR10 = PARAMS.data["cifar10"]
+IMAGES = {name: settings for name, settings in PARAMS.data.items() if isinstance(settings, Images)}
+MNIST, CIFAR10 = IMAGES["mnist"], IMAGES["cifar10"]
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +51,7 @@ def prepared(raw: Path, settings: Images, path: Path) -> tuple[dict[str, np.ndar
 
 
 def test_every_embedded_source_that_params_name_exists() -> None:
-    assert {source.embedded for source in PARAMS.sources.values()} <= set(embedded.SOURCES)
+    assert {source.embedded for source in PARAMS.sources.values()} <= {*embedded.DATASETS, *embedded.MODELS}
 
 
 def test_splits_are_stratified_and_share_no_picture(digits_raw: Path, tmp_path: Path) -> None:
@@ -108,11 +108,11 @@ def test_a_box_holds_its_digit_at_every_image_size(scenes_raw: Path, tmp_path: P
 
 
 def test_scenes_of_train_and_test_share_no_digit_and_no_part_of_a_photograph() -> None:
-    splits = embedded._digits()
+    splits = scenes._digits()
     train, test = ({picture.tobytes() for picture in splits[split][0]} for split in ("train", "test"))
     assert not train & test
     photograph = np.tile(np.arange(100, dtype=np.uint8)[None, :, None], (10, 1, 3)) * 2
-    parts = [set(np.unique(embedded._part(photograph, split))) for split in ("train", "test")]
+    parts = [set(np.unique(scenes._part(photograph, split))) for split in ("train", "test")]
     assert parts[0].isdisjoint(parts[1] - {max(parts[0])})
 
 
@@ -208,7 +208,7 @@ def test_a_data_set_in_the_cache_needs_no_network(hub_cache: Path, project: Path
         ({"sources.mnist.repository": "ylecun/mnits"}, "is not in the Hub's cache and cannot be fetched"),
         ({"sources.mnist.repository": "not a name"}, "'not a name' is not the name of a repository"),
         ({"sources.mnist.revision": "v2"}, "at v2 is not in the Hub's cache and cannot be fetched"),
-        ({"sources.mnist.files.train": "none/*.parquet"}, "has no file 'none/*.parquet'"),
+        ({"sources.mnist.files.train": ["none/*.parquet"]}, "has no file 'none/*.parquet'"),
     ],
 )
 def test_what_the_cache_lacks_is_a_sentence_that_says_what_to_do(

@@ -50,12 +50,37 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ),
         (
             {f"{RUN}.data": "cifar"},
-            f"{RUN}.data = 'cifar' is not one of mnist, cifar10, imagenette; did you mean cifar10?",
+            f"{RUN}.data = 'cifar' is not one of mnist, cifar10, imagenette, ag_news, race; did you mean cifar10?",
         ),
         ({f"{RUN}.momentum": 0.9}, f"{RUN}.momentum = 0.9 is for optimizer: sgd alone"),
         (
             {"data.mnist.source": "mnits"},
-            "data.mnist.source = 'mnits' is not one of mnist, cifar10, imagenette; did you mean mnist?",
+            "data.mnist.source = 'mnits' is not one of "
+            "mnist, cifar10, imagenette, ag_news, race, distilbert; did you mean mnist?",
+        ),
+        (
+            {"rank.joint.combine": "mean"},
+            "rank.joint.features = 'race-joint' is not one of race",
+        ),
+        (
+            {"embed.race.formulation": "text"},
+            "embed.race.formulation = 'text' does not fit data race, which has kind questions",
+        ),
+        (
+            {"classify.mlp.name": "mpl"},
+            "classify.mlp.name = 'mpl' is not one of logreg, mlp; did you mean mlp?",
+        ),
+        (
+            {"data.race.kind": "quests"},
+            "data.race.kind = 'quests' is not one of images, texts, questions; did you mean questions?",
+        ),
+        (
+            {"data.ag_news.text_colum": "text"},
+            "data.ag_news.text_colum is not a setting; did you mean text_column?",
+        ),
+        (
+            {"embed.ag_news.encoder": "ag_news"},
+            "embed.ag_news.encoder = 'ag_news' is not one of distilbert",
         ),
         ({"budget": "dmo"}, "budget = 'dmo' is not one of demo, quick, full; did you mean demo?"),
         ({"train": [1]}, "train = [1] is not a mapping of settings"),
@@ -102,7 +127,8 @@ def test_every_stage_stops_at_a_bad_file_before_any_work(project: Path, change: 
 def test_an_unknown_name_on_the_command_line_is_an_error(project: Path) -> None:
     stopped = run_stage("download", "mnits")
     assert (stopped.returncode, stopped.stdout) == (2, "")
-    assert stopped.stderr.endswith("'mnits' is not one of mnist, cifar10, imagenette; did you mean mnist?\n")
+    known = "mnist, cifar10, imagenette, ag_news, race, distilbert"
+    assert stopped.stderr.endswith(f"'mnits' is not one of {known}; did you mean mnist?\n")
 
 
 def test_the_command_checks_the_file_and_prints_a_run_as_capped(

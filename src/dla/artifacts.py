@@ -21,7 +21,8 @@ from safetensors.numpy import save
 
 from dla.errors import UserError
 
-if TYPE_CHECKING:  # most stages draw nothing
+if TYPE_CHECKING:  # most stages draw nothing and read no text
+    import pyarrow
     from matplotlib.figure import Figure
     from PIL.Image import Image as Picture
 
@@ -176,6 +177,38 @@ def _number(cell: str) -> int | float | str:
         except ValueError:
             pass
     return cell
+
+
+# --- texts ----------------------------------------------------------------------------------------------------
+
+
+def write_texts(path: Path, columns: Mapping[str, Any], metadata: Metadata) -> None:
+    """Write columns of texts and numbers, all of one length, and a JSON-able `metadata` as one parquet file."""
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table(dict(columns)).replace_schema_metadata({"dla": json.dumps(metadata, sort_keys=True)})
+    with atomic(path) as temporary:
+        pyarrow.parquet.write_table(table, temporary, compression="zstd")
+
+
+def read_texts(path: Path) -> tuple[pyarrow.Table, Metadata]:
+    """The table and the metadata that `write_texts` wrote.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, truncated or not of ours.
+    """
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(path)
+        return table, json.loads(table.schema.metadata[b"dla"])
+    except FileNotFoundError:
+        raise UserError(f"{path}: is missing; `dvc repro` makes it") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: is not a whole parquet file ({error}); delete it and run `dvc repro`") from None
 
 
 # --- pictures -------------------------------------------------------------------------------------------------

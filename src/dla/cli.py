@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_params(commands)
     _add_predict(commands)
+    _add_classify(commands)
     options = parser.parse_args(arguments)
     try:
         code: int = options.run(options)
@@ -115,9 +116,13 @@ def _predict(options: argparse.Namespace) -> int:
             continue
         done.append(prediction)
         if not options.json:
-            _print_table(prediction, options.top)
+            _print_table(prediction.file, prediction.probabilities[: options.top])
     if options.json:
-        print(json.dumps([_as_json(prediction, options.top) for prediction in done], indent=2))
+        shown = [
+            {"file": str(prediction.file), "classes": _as_json(prediction.probabilities[: options.top])}
+            for prediction in done
+        ]
+        print(json.dumps(shown, indent=2))
     return 0 if len(done) == len(options.images) else 1
 
 
@@ -125,14 +130,69 @@ def _map_path(path: Path, file: Path, *, single: bool) -> Path:
     return path if single else path.with_name(f"{path.stem}-{file.stem}{path.suffix}")
 
 
-def _print_table(prediction: Prediction, top: int) -> None:
-    print(prediction.file)
-    shown = prediction.probabilities[:top]
+Ranked = Sequence[tuple[str, float]]  # classes with their probabilities, the likeliest first
+
+
+def _print_table(heading: object, shown: Ranked) -> None:
+    print(heading)
     width = max(len(name) for name, _ in shown)
     for name, probability in shown:
         print(f"  {name:<{width}}  {probability:7.2%}")
 
 
-def _as_json(prediction: Prediction, top: int) -> dict[str, object]:
-    classes = [{"class": name, "probability": probability} for name, probability in prediction.probabilities[:top]]
-    return {"file": str(prediction.file), "classes": classes}
+def _as_json(shown: Ranked) -> list[dict[str, object]]:
+    return [{"class": name, "probability": probability} for name, probability in shown]
+
+
+# --- dla classify -------------------------------------------------------------------------------------------------
+
+
+def _add_classify(commands: Commands[argparse.ArgumentParser]) -> None:
+    classify = commands.add_parser(
+        "classify",
+        help="classify texts with a trained model",
+        description="Classify texts with a model that `dvc repro` trained: TEXT arguments, else lines of FILE or of "
+        "standard input.",
+        epilog='example: dla classify "Draw a line through the points." --model logreg',
+    )
+    classify.add_argument("texts", nargs="*", metavar="TEXT", help="a text, in quotes")
+    classify.add_argument(
+        "--model", required=True, metavar="HEAD", help="a key of `tfidf`, `classify` or `finetune` in params.yaml"
+    )
+    classify.add_argument("--file", type=Path, metavar="FILE", help="a file with a text per line")
+    classify.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    classify.set_defaults(run=_classify)
+
+
+def _classify(options: argparse.Namespace) -> int:
+    from dla.text.heads import read_text_classifier
+
+    texts = _texts(options)
+    classifier = read_text_classifier(options.model)
+    found = [
+        (text, sorted(zip(classifier.classes, map(float, row), strict=True), key=lambda shown: -shown[1]))
+        for text, row in zip(texts, classifier.probabilities(texts), strict=True)
+    ]
+    if options.json:
+        print(json.dumps([{"text": text, "classes": _as_json(shown)} for text, shown in found], indent=2))
+    else:
+        for text, shown in found:
+            _print_table(text, shown)
+    return 0
+
+
+def _texts(options: argparse.Namespace) -> list[str]:
+    if options.texts and options.file:
+        raise UserError("take either TEXT arguments or --file")
+    lines: list[str] = options.texts
+    if options.file:
+        try:
+            lines = options.file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{options.file}: cannot be read as text ({error})") from None
+    elif not lines:
+        lines = sys.stdin.read().splitlines()
+    texts = [line.strip() for line in lines if line.strip()]
+    if not texts:
+        raise UserError("there is no text to classify")
+    return texts

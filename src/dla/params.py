@@ -5,23 +5,21 @@ What a setting means and which values it takes stands here; the values and their
 
 from __future__ import annotations
 
-import difflib
-import json
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from dla.errors import UserError
+from dla.parsing import STRICT, parse, refer
 
 PARAMS_FILE = Path("params.yaml")
 T = TypeVar("T")
-STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -35,14 +33,28 @@ Name = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True, config=STRICT)
-class HubSource:
-    """Where a data set or model comes from: a repository of the Hugging Face Hub, or data the dependencies carry."""
+class DatasetSource:
+    """Where a data set comes from: a repository of the Hugging Face Hub, or data the dependencies carry."""
 
-    type: Literal["dataset", "model"]
-    repository: Name  # owner/name on the Hub
+    type: Literal["dataset"]
+    repository: Name  # owner/name on the Hub, or a folder on this machine
     revision: Name  # branch, tag or commit
-    files: dict[str, str]  # split -> pattern of its files in the repository
+    files: dict[str, tuple[Name, ...]]  # split -> patterns of its files in the repository
     embedded: Name  # the embedded source that stands in for it under a budget with source: embedded
+
+
+@dataclass(frozen=True, config=STRICT)
+class ModelSource:
+    """Where a pretrained model comes from: a repository of the Hub, or one that is made here."""
+
+    type: Literal["model"]
+    repository: Name  # owner/name on the Hub, or a folder on this machine
+    revision: Name
+    files: tuple[Name, ...]  # patterns of its files in the repository
+    embedded: Name
+
+
+HubSource = Annotated[DatasetSource | ModelSource, Field(discriminator="type")]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -58,6 +70,32 @@ class Images:
     image_size: Annotated[int, Field(ge=8, le=512)]  # pixels, height and width
     validation_fraction: Annotated[float, Field(gt=0, le=0.5)]  # of the training images
     split_seed: Seed
+
+
+@dataclass(frozen=True, config=STRICT)
+class Texts:
+    """One prepared set of texts with a class each."""
+
+    kind: Literal["texts"]
+    format: Literal["parquet"]
+    source: Name
+    text_column: Name
+    label_column: Name
+    validation_fraction: Annotated[float, Field(gt=0, le=0.5)]  # of the training texts
+    split_seed: Seed
+
+
+@dataclass(frozen=True, config=STRICT)
+class Questions:
+    """One prepared set of multiple-choice questions about articles, in the columns of RACE."""
+
+    kind: Literal["questions"]
+    format: Literal["parquet"]
+    source: Name
+    split_seed: Seed  # of the order of the training questions
+
+
+Data = Annotated[Images | Texts | Questions, Field(discriminator="kind")]
 
 
 # --- models ---------------------------------------------------------------------------------------------------
@@ -214,6 +252,93 @@ class Explanation:
     seed: Seed  # of both choices, and of the random maps
 
 
+# --- text -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Embedding:
+    """Features of every text of a data set from a frozen language model."""
+
+    data: Name
+    encoder: Name  # a key of `sources` of type model
+    # What becomes one vector: text: a text; separate: an article, a question, an option each; joint: all three at once.
+    formulation: Literal["text", "separate", "joint"]
+    pooling: Literal["cls", "mean", "last"]  # the first token's vector, the mean over all tokens, the last token's
+    max_tokens: Annotated[int, Field(ge=8)]  # what is longer is cut: at its end, jointly at the end of the article
+    examples: Count | None = None  # training rows; all of them if left out
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class LogisticRegressionHead:
+    """One-vs-rest logistic regression on frozen features."""
+
+    name: Literal["logreg"]
+    features: Name  # a key of `embed`
+    c: Positive  # scikit-learn's C: the inverse of the regularisation's strength
+    iterations: Count  # of L-BFGS, at most
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class MLPHead(Training):
+    """A multilayer perceptron on frozen features."""
+
+    name: Literal["mlp"]
+    features: Name
+    widths: tuple[Count, ...]
+    dropout: Fraction = 0.0
+    seed: Seed
+
+
+Head = Annotated[LogisticRegressionHead | MLPHead, Field(discriminator="name")]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class WordCounts:
+    """Logistic regression on TF-IDF: what counting words comes to, without any language model."""
+
+    data: Name
+    longest: Annotated[int, Field(ge=1, le=5)]  # words of the longest n-gram that is counted
+    rarest: Count  # texts that a counted n-gram occurs in, at least
+    c: Positive
+    iterations: Count
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class FineTuning(Training):
+    """The encoder itself, trained end to end: on texts as a classifier, on questions as a multiple-choice model."""
+
+    data: Name
+    encoder: Name
+    max_tokens: Annotated[int, Field(ge=8)]
+    examples: Count | None = None
+    seed: Seed
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Scatter:
+    """t-SNE of one split's features."""
+
+    data: Name  # that of the features; names what the stage depends on
+    features: Name
+    split: Literal["train", "validation", "test"]
+    points: Count  # random texts of the split
+    perplexity: Positive
+    seed: Seed
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Ranking(Training):
+    """A perceptron that scores every option of a question; the highest score is the answer."""
+
+    features: Name
+    # What it sees of separate features: their mean, or side by side with their products; joint features as they are.
+    combine: Literal["mean", "interaction", "joint"]
+    loss: Literal["margin", "ratio", "softmax"]
+    widths: tuple[Count, ...]
+    dropout: Fraction = 0.0
+    seed: Seed
+
+
 # --- budgets --------------------------------------------------------------------------------------------------
 
 
@@ -252,6 +377,37 @@ class ExplanationCaps:
 
 
 @dataclass(frozen=True, config=STRICT)
+class EmbeddingCaps:
+    """Upper limits on what is encoded."""
+
+    examples: Count | None = None
+    max_tokens: Count | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class HeadCaps:
+    """Upper limits on what is trained on features."""
+
+    epochs: Count | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class FineTuningCaps:
+    """Upper limits on the training of an encoder."""
+
+    epochs: Count | None = None
+    examples: Count | None = None
+    max_tokens: Count | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class ScatterCaps:
+    """Upper limits on t-SNE."""
+
+    points: Count | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
 class Budget:
     """How much of the full workflow is run."""
 
@@ -260,6 +416,11 @@ class Budget:
     pair: TrainCaps
     gradients: GradientCaps
     cam: ExplanationCaps
+    embed: dict[str, EmbeddingCaps]  # by the data set
+    classify: HeadCaps
+    finetune: dict[str, FineTuningCaps]  # by the data set
+    tsne: ScatterCaps
+    rank: HeadCaps
 
 
 # --- the file -------------------------------------------------------------------------------------------------
@@ -301,12 +462,18 @@ class Params:
     runtime: Runtime
     tracking: Tracking
     sources: dict[Key, HubSource]
-    data: dict[Key, Images]
+    data: dict[Key, Data]
     train: dict[Key, ImageRun]
     pair: Pair
     repeats: Repeats
     gradients: GradientStudy
     cam: dict[Key, Explanation]  # by the run that is explained
+    embed: dict[Key, Embedding]
+    tfidf: dict[Key, WordCounts]
+    classify: dict[Key, Head]
+    finetune: dict[Key, FineTuning]
+    tsne: dict[Key, Scatter]
+    rank: dict[Key, Ranking]
 
     @property
     def budgeted(self) -> Budget:
@@ -332,6 +499,29 @@ class Params:
         """The explanation of run NAME under the budget in force."""
         return _cap_all(lookup(self.cam, name, "cam"), self.budgeted.cam)
 
+    def embedding(self, name: str) -> Embedding:
+        """The features NAME under the budget in force."""
+        settings = lookup(self.embed, name, "embed")
+        return _cap_all(settings, self.budgeted.embed.get(settings.data, EmbeddingCaps()))
+
+    def head(self, name: str) -> Head:
+        """The classifier on features NAME under the budget in force."""
+        head = lookup(self.classify, name, "classify")
+        return _cap_all(head, self.budgeted.classify) if isinstance(head, MLPHead) else head
+
+    def fine_tuning(self, name: str) -> FineTuning:
+        """The fine-tuning NAME under the budget in force."""
+        settings = lookup(self.finetune, name, "finetune")
+        return _cap_all(settings, self.budgeted.finetune.get(settings.data, FineTuningCaps()))
+
+    def scatter(self, name: str) -> Scatter:
+        """The t-SNE of NAME under the budget in force."""
+        return _cap_all(lookup(self.tsne, name, "tsne"), self.budgeted.tsne)
+
+    def ranking(self, name: str) -> Ranking:
+        """The ranking run NAME under the budget in force."""
+        return _cap_all(lookup(self.rank, name, "rank"), self.budgeted.rank)
+
 
 def cap_run(run: ImageRun, caps: TrainCaps) -> ImageRun:
     """`run` cut down to `caps`; never made larger."""
@@ -339,7 +529,7 @@ def cap_run(run: ImageRun, caps: TrainCaps) -> ImageRun:
         run,
         epochs=_cap(run.epochs, caps.epochs),
         batch_size=_cap(run.batch_size, caps.batch_size),
-        examples=caps.examples if run.examples is None else _cap(run.examples, caps.examples),
+        examples=_cap(run.examples, caps.examples),
         model=_cap_width(run.model, caps.width),
     )
 
@@ -352,8 +542,9 @@ def _cap_all(settings: T, caps: Any) -> T:
     return replace(settings, **limited)  # type: ignore[type-var]
 
 
-def _cap(value: int, limit: int | None) -> int:
-    return value if limit is None else min(value, limit)
+def _cap(value: Any, limit: int | None) -> Any:
+    """The smaller of both, None being no limit."""
+    return limit if value is None else value if limit is None else min(value, limit)
 
 
 def _cap_width(model: Any, limit: int | None) -> Any:
@@ -384,82 +575,15 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     return params
 
 
-def parse(schema: type[T], content: object, file: str) -> T:
-    """`content` as an instance of the dataclass `schema`, or a `UserError` about the first thing wrong with it."""
-    try:
-        # By way of JSON, whose strict mode takes a list for a tuple and still no string for a number.
-        return TypeAdapter(schema).validate_json(json.dumps(content, default=str))
-    except ValidationError as error:
-        raise UserError(f"{file}: {_explain(schema, content, error)}") from None
-
-
-def _explain(schema: Any, content: object, error: ValidationError) -> str:
-    # An unknown key and a missing one are most often the same slip: the unknown one names the cause.
-    first = min(error.errors(), key=lambda e: e["type"] not in ("unexpected_keyword_argument", "extra_forbidden"))
-    keys = [key for key in _walkable(first["loc"], content) if key != "[key]"]  # pydantic's word for a bad key
-    where, value = ".".join(map(str, keys)), first.get("input")
-    match first["type"]:
-        case "unexpected_keyword_argument" | "extra_forbidden":
-            parent, key = keys[:-1], str(keys[-1])
-            return f"{where} is not a setting{did_you_mean(key, _settings(schema, parent, content))}"
-        case "missing" | "missing_argument":
-            return f"{where} is missing"
-        case "literal_error" | "union_tag_invalid":
-            if first["type"] == "union_tag_invalid":
-                where, value = f"{where}.{first['ctx']['discriminator'].strip(chr(39))}", first["ctx"]["tag"]
-            expected = first["ctx"].get("expected") or first["ctx"]["expected_tags"]
-            known = [word.strip(" '") for word in expected.replace(" or ", ", ").split(",")]
-            return f"{where} = {value!r} is not one of {', '.join(known)}{did_you_mean(value, known)}"
-        case "union_tag_not_found":
-            return f"{where}.{first['ctx']['discriminator'].strip(chr(39))} is missing"
-        case "dataclass_type" | "dict_type":
-            return f"{where or 'the file'} = {value!r} is not a mapping of settings"
-    reason = first["msg"].removeprefix("Input ").removeprefix("Value error, ").removeprefix("should ")
-    return f"{where} = {value!r} should {reason}" if first["msg"].startswith("Input") else f"{where}: {reason}"
-
-
-def _walkable(location: tuple[int | str, ...], content: object) -> list[int | str]:
-    """`location` without the steps that pydantic adds for the members of a union."""
-    keys: list[int | str] = []
-    for i, key in enumerate(location):
-        last = i == len(location) - 1
-        if isinstance(content, dict) and (key in content or last):
-            content = content.get(key)
-            keys.append(key)
-        elif isinstance(content, list) and isinstance(key, int):
-            content = content[key]
-            keys.append(key)
-    return keys
-
-
-def _settings(schema: Any, keys: list[int | str], content: Any) -> list[str]:
-    """Names of the settings that the dataclass found at `keys` below `schema` takes."""
-    for key in keys:
-        content = content[key]
-        schema = _member(schema, str(key), content)
-    return [field.name for field in fields(schema)] if is_dataclass(schema) else []
-
-
-def _member(schema: Any, key: str, content: Any) -> Any:
-    """The type of the entry `key` of a dataclass or a dict; of a union, the member that `content` is tagged as."""
-    if is_dataclass(schema):
-        schema = get_type_hints(schema).get(key)
-        members = [m for m in get_args(schema) if is_dataclass(m)]
-        tagged = [m for m in members if content.get("name") in get_args(get_type_hints(m).get("name"))]
-        return tagged[0] if tagged else schema
-    arguments = get_args(schema)
-    return arguments[1] if len(arguments) == 2 else None
-
-
 def _check_references(params: Params, file: str) -> None:
     for name, data in params.data.items():
-        _refer(f"{file}: data.{name}.source", data.source, params.sources)
+        refer(f"{file}: data.{name}.source", data.source, params.sources)
     for name, run in params.train.items():
-        _refer(f"{file}: train.{name}.data", run.data, params.data)
+        refer(f"{file}: train.{name}.data", run.data, params.data)
         _check_momentum(f"{file}: train.{name}", run)
     for side in ("first", "second"):
         contender = getattr(params.pair, side)
-        _refer(f"{file}: pair.{side}.data", contender.data, params.data)
+        refer(f"{file}: pair.{side}.data", contender.data, params.data)
         _check_momentum(f"{file}: pair.{side}", contender)
     if params.pair.first.data != params.pair.second.data:
         raise UserError(f"{file}: pair.second.data = {params.pair.second.data!r} should be that of pair.first")
@@ -468,21 +592,53 @@ def _check_references(params: Params, file: str) -> None:
     if len(set(params.repeats.seeds)) < len(params.repeats.seeds):
         raise UserError(f"{file}: repeats.seeds = {list(params.repeats.seeds)} names a seed twice")
     for name, explanation in params.cam.items():
-        _refer(f"{file}: cam", name, params.train)
+        refer(f"{file}: cam", name, params.train)
         run = params.train[name]
         for setting, expected in (("data", run.data), ("family", run.model.family)):
             if (value := getattr(explanation, setting)) != expected:
                 raise UserError(f"{file}: cam.{name}.{setting} = {value!r} should be {expected}, as in train.{name}")
-    _refer(f"{file}: gradients.data", params.gradients.data, params.data)
+    refer(f"{file}: gradients.data", params.gradients.data, params.data)
+    _check_texts(params, file)
     if params.budget not in params.budgets:
         raise UserError(f"{file}: budgets.{params.budget} is missing")
     models = {model for kind in get_args(get_args(Model)[0]) for model in get_args(get_type_hints(kind)["name"])}
     for budget, caps in params.budgets.items():
         for model in caps.train:
-            _refer(f"{file}: budgets.{budget}.train", model, dict.fromkeys(sorted(models)))
+            refer(f"{file}: budgets.{budget}.train", model, sorted(models))
         for name, run in params.train.items():
             if run.model.name not in caps.train:
                 raise UserError(f"{file}: budgets.{budget}.train.{run.model.name} is missing, which train.{name} needs")
+
+
+def _check_texts(params: Params, file: str) -> None:
+    kinds = {"text": Texts, "separate": Questions, "joint": Questions}
+    models = {name: source for name, source in params.sources.items() if isinstance(source, ModelSource)}
+    for name, embedding in params.embed.items():
+        refer(f"{file}: embed.{name}.data", embedding.data, params.data)
+        refer(f"{file}: embed.{name}.encoder", embedding.encoder, models)
+        if not isinstance(params.data[embedding.data], kinds[embedding.formulation]):
+            raise UserError(
+                f"{file}: embed.{name}.formulation = {embedding.formulation!r} does not fit data {embedding.data}, "
+                f"which has kind {params.data[embedding.data].kind}"
+            )
+    texts = {name for name, made in params.embed.items() if made.formulation == "text"}
+    for name, counts in params.tfidf.items():
+        known = [key for key, data in params.data.items() if isinstance(data, Texts)]
+        refer(f"{file}: tfidf.{name}.data", counts.data, known)
+    for name, head in params.classify.items():
+        refer(f"{file}: classify.{name}.features", head.features, texts)
+    for name, scatter in params.tsne.items():
+        refer(f"{file}: tsne.{name}.features", scatter.features, texts)
+        if scatter.data != (expected := params.embed[scatter.features].data):
+            raise UserError(f"{file}: tsne.{name}.data = {scatter.data!r} should be {expected}, that of its features")
+    for name, tuning in params.finetune.items():
+        known = [key for key, data in params.data.items() if isinstance(data, Texts | Questions)]
+        refer(f"{file}: finetune.{name}.data", tuning.data, known)
+        refer(f"{file}: finetune.{name}.encoder", tuning.encoder, models)
+    for name, ranking in params.rank.items():
+        wanted = "joint" if ranking.combine == "joint" else "separate"
+        known = [key for key, made in params.embed.items() if made.formulation == wanted]
+        refer(f"{file}: rank.{name}.features", ranking.features, known)
 
 
 def _check_momentum(where: str, training: Training) -> None:
@@ -490,17 +646,7 @@ def _check_momentum(where: str, training: Training) -> None:
         raise UserError(f"{where}.momentum = {training.momentum} is for optimizer: sgd alone")
 
 
-def _refer(where: str, name: str, known: dict[str, Any]) -> None:
-    if name not in known:
-        raise UserError(f"{where} = {name!r} is not one of {', '.join(known)}{did_you_mean(name, known)}")
-
-
 def lookup(table: dict[str, T], name: str, section: str) -> T:
-    _refer(f"{PARAMS_FILE}: {section}", name, table)
+    """The entry `name` of a section of params.yaml."""
+    refer(f"{PARAMS_FILE}: {section}", name, table)
     return table[name]
-
-
-def did_you_mean(name: object, known: Any) -> str:
-    """`; did you mean X?` if one of the known names is near, else nothing."""
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""

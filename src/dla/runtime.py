@@ -40,6 +40,9 @@ class Plan:
         return torch.autocast(self.device.type, self.dtype)
 
 
+CPU = Plan(torch.device("cpu"), torch.float32, compiled=False, reason="a few examples")
+
+
 def start(runtime: Runtime) -> torch.device:
     """Set threads, determinism and memory for this process, and choose the device."""
     torch.set_num_threads(runtime.threads or os.cpu_count() or 1)

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from dla.artifacts import read_tensors
+from dla.data.order import Order
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and targets, on the device
 
@@ -73,7 +74,7 @@ def _random_crop(images: torch.Tensor, padding: int, generator: torch.Generator)
 class ImageBatches:
     """Batches of one split, normalised per channel; shuffled and augmented for training, in order without a seed.
 
-    What epoch n yields follows from the seed and n alone, so a resumed run needs to remember neither.
+    What epoch n yields follows from the seed and n alone (see `Order`).
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class ImageBatches:
     ) -> None:
         self.split = split
         self.batch_size = batch_size
-        self.seed = seed
+        self.order = Order(len(split.labels), batch_size, seed)
         self.augmentation = augmentation or Augmentation()
         mean, std = (torch.tensor(values, device=split.images.device) for values in (facts.mean, facts.std))
         self._scale = (1 / (255 * std.clamp(min=1e-6)))[:, None, None]
@@ -96,26 +97,19 @@ class ImageBatches:
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
-        full, rest = divmod(len(self.split.labels), self.batch_size)
-        return full + (not self._is_dropped(rest) and rest > 0)
+        return len(self.order)
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Yield inputs (B, C, H, W) float32 and labels (B,) int64 of epoch `number`."""
-        generator = torch.Generator().manual_seed((self.seed or 0) * 1_000_003 + number)
-        count = len(self.split.labels)
-        order = torch.arange(count) if self.seed is None else torch.randperm(count, generator=generator)
+        order, generator = self.order.epoch(number)
         slab = max(1, SLAB // (self.split.images[0].numel() * self.batch_size)) * self.batch_size
         for chosen in order.to(self.split.labels.device).split(slab):
             # index_select copies whole pictures, five times as fast as indexing does.
             inputs = self._normalise(self.augmentation(self.split.images.index_select(0, chosen), generator))
             labels = self.split.labels[chosen]
             for batch in zip(inputs.split(self.batch_size), labels.split(self.batch_size), strict=True):
-                if not self._is_dropped(len(batch[1])):
+                if not self.order.is_dropped(len(batch[1])):
                     yield batch
-
-    def _is_dropped(self, size: int) -> bool:
-        """Batch norm cannot train on a last batch of one picture; every epoch leaves out another."""
-        return size == 1 and self.seed is not None and len(self.split.labels) > 1
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
         pixels = images.float()  # a copy of the bytes, so what follows may be done in place

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 
 import httpx
@@ -19,11 +21,11 @@ from huggingface_hub.errors import (
 
 from dla.artifacts import atomic
 from dla.errors import UserError
-from dla.params import HubSource
+from dla.params import HubSource, ModelSource
 
 
 def download(source: HubSource, folder: Path) -> None:
-    """Put the files of `source` into `folder` as SPLIT-NUMBER.SUFFIX, whatever the repository calls them.
+    """Put the files of `source` into `folder`: of a data set as SPLIT-NUMBER.SUFFIX, of a model under their own names.
 
     The Hub client's cache keeps the download, so a second run of this is a copy.
 
@@ -35,26 +37,39 @@ def download(source: HubSource, folder: Path) -> None:
     snapshot = _snapshot(source)
     with atomic(folder) as temporary:
         temporary.mkdir()
-        for split, pattern in source.files.items():
-            files = [f for f in sorted(snapshot.rglob("*")) if fnmatch(str(f.relative_to(snapshot)), pattern)]
-            if not files:
-                raise UserError(
-                    f"{source.repository} at {source.revision} has no file {pattern!r} "
-                    f"(or an earlier download of it was cut short); see `files` in params.yaml, or run again online"
-                )
-            for number, file in enumerate(files):
+        if isinstance(source, ModelSource):
+            for file in _matching(snapshot, source.files, source):
+                _copy(file, temporary / file.name)
+            return
+        for split, patterns in source.files.items():
+            for number, file in enumerate(_matching(snapshot, patterns, source)):
                 _copy(file, temporary / f"{split}-{number:05d}{file.suffix}")
 
 
+def _matching(snapshot: Path, patterns: Sequence[str], source: HubSource) -> list[Path]:
+    """The files that any of `patterns` names, pattern by pattern and by name."""
+    found: dict[Path, None] = {}
+    there = sorted(snapshot.rglob("*"))
+    for pattern in patterns:
+        files = [file for file in there if fnmatch(str(file.relative_to(snapshot)), pattern)]
+        if not files:
+            raise UserError(
+                f"{source.repository} at {source.revision} has no file {pattern!r} "
+                f"(or an earlier download of it was cut short); see `files` in params.yaml, or run again online"
+            )
+        found |= dict.fromkeys(files)
+    return list(found)
+
+
 def _snapshot(source: HubSource) -> Path:
+    if (folder := Path(source.repository)).is_dir():
+        return folder
     name = f"{source.type} {source.repository}"
+    patterns = source.files if isinstance(source, ModelSource) else list(chain(*source.files.values()))
     try:
         return Path(
             snapshot_download(
-                source.repository,
-                repo_type=source.type,
-                revision=source.revision,
-                allow_patterns=list(source.files.values()),
+                source.repository, repo_type=source.type, revision=source.revision, allow_patterns=list(patterns)
             )
         )
     except GatedRepoError:

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import datasets
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 from sklearn.model_selection import train_test_split
 
 from dla.artifacts import write_tensors
 from dla.data.pixels import Array, to_pixels
-from dla.errors import UserError
+from dla.data.sources import broken, class_names, read_source
 from dla.params import Images
 
 
@@ -72,29 +70,15 @@ def channel_statistics(images: Array) -> tuple[list[float], list[float]]:
 
 def _read_split(raw: Path, split: str, settings: Images) -> tuple[dict[str, Array], list[str]]:
     """Columns and class names of one split of the source."""
-    files = sorted(str(file) for file in raw.glob(f"{split}-*.parquet"))
-    if not files:
-        raise UserError(f"{raw}: has no files of split {split!r}; fetch them: dvc repro -f -s download@{raw.name}")
+    rows = read_source(raw, split, (settings.image_column, settings.label_column))
+    classes = class_names(rows, settings.label_column, raw)
     try:
-        # In memory: `Dataset.from_parquet` would first write a copy of everything to the disk.
-        table = pyarrow.concat_tables(pyarrow.parquet.read_table(file) for file in files)
-        return _columns(datasets.Dataset(datasets.table.InMemoryTable(table)), raw, settings)
+        return _columns(rows, settings), classes
     except (OSError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(
-            f"{raw}: a file is truncated or broken ({reason}); fetch it anew: dvc repro -f -s download@{raw.name}"
-        ) from error
+        raise broken(raw, error) from error
 
 
-def _columns(rows: datasets.Dataset, raw: Path, settings: Images) -> tuple[dict[str, Array], list[str]]:
-    for column in (settings.image_column, settings.label_column):
-        if column not in rows.features:
-            raise UserError(
-                f"{raw}: has no column {column!r} but {', '.join(rows.features)}; see `data` in params.yaml"
-            )
-    label = rows.features[settings.label_column]
-    if not isinstance(label, datasets.ClassLabel):
-        raise UserError(f"{raw}: column {settings.label_column!r} has no class names; see `data` in params.yaml")
+def _columns(rows: datasets.Dataset, settings: Images) -> dict[str, Array]:
     size = settings.image_size
     columns: dict[str, Array] = {
         "images": np.empty((len(rows), settings.channels, size, size), np.uint8),
@@ -107,4 +91,4 @@ def _columns(rows: datasets.Dataset, raw: Path, settings: Images) -> tuple[dict[
         columns["images"][i] = to_pixels(picture, settings.channels, size)
         if "boxes" in columns:
             columns["boxes"][i] *= size / picture.width
-    return columns, label.names
+    return columns

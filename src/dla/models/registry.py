@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from dla.params import Model, did_you_mean
+from dla.params import Model
+from dla.parsing import did_you_mean
 
 InputShape = tuple[int, int, int]  # channels, height, width
 

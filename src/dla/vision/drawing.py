@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
 from dla.data.pixels import middle_square, opaque
+from dla.figures import new_figure
 
 Array = np.ndarray[Any, Any]
-STYLE = Path(__file__).parents[1] / "style.mplstyle"
 STRENGTH = 0.6  # opacity of a map's strongest place
 
 
@@ -55,29 +53,25 @@ def blend(picture: Image.Image, strengths: Array) -> Image.Image:
 
 def draw_one(explained: Explained) -> Figure:
     """Picture, map and both in one, with prediction and truth."""
-    with style.context(STYLE):
-        figure = Figure(figsize=(7.2, 3.1), layout="constrained")
+    with new_figure(7.2, 3.1) as figure:
         axes = figure.subplots(1, 3)
         _show(axes[0], explained.picture(), "picture")
         _show(axes[1], explained.map, "evidence")
         _show(axes[2], blend(explained.picture(), explained.map), "both")
         figure.suptitle(explained.caption.replace("\n", "    "), color=_colour(explained))
-        figure.canvas.draw()
     return figure
 
 
 def draw_grid(pictures: list[Explained], title: str) -> Figure:
     """Pictures with their maps over them, in a square of rows and columns; wrong predictions in red."""
     side = math.ceil(math.sqrt(len(pictures)))
-    with style.context(STYLE):
-        figure = Figure(figsize=(2.1 * side, 2.5 * side + 0.5), layout="constrained")
+    with new_figure(2.1 * side, 2.5 * side + 0.5) as figure:
         axes = figure.subplots(side, side, squeeze=False).ravel()
         for axis in axes:
             axis.set_axis_off()
         for axis, explained in zip(axes, pictures, strict=False):
             _show(axis, blend(explained.picture(), explained.map), explained.caption, _colour(explained))
         figure.suptitle(title)
-        figure.canvas.draw()
     return figure
 
 

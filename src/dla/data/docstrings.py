@@ -1,0 +1,161 @@
+"""Docstrings of the installed libraries: real English text that the dependencies carry.
+
+They are read with `ast`, so no library is imported, and are split by module: what one module says twice over stays in
+one split.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+
+# What each library is about, and the names it goes by, which no text may give away.
+LIBRARIES = {
+    "matplotlib": ("matplotlib", "mpl", "pyplot", "plt", "pylab"),
+    "networkx": ("networkx", "nx"),
+    "pandas": ("pandas", "pd"),
+    "sklearn": ("sklearn", "scikit-learn", "scikit"),
+}
+SHORTEST = 12  # words of a body that says something
+LONGEST = 60  # words kept of a body
+SUMMARY = 30  # words of a summary at most; what is longer is none
+PER_LIBRARY = 1000  # docstrings taken of each, so that the classes are of one size
+TEST_FRACTION = 0.2
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Docstring:
+    """One docstring, without code and without the name of its library."""
+
+    library: str
+    module: str
+    summary: str  # the first sentence or line
+    body: str  # what follows
+
+
+def libraries() -> dict[str, datasets.Dataset]:
+    """Which library is a text from? Stands in for AG News: four classes, a sentence or a paragraph each."""
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=list(LIBRARIES))}
+    )
+    return {
+        split: datasets.Dataset.from_dict(
+            {
+                "text": [f"{found.summary} {found.body}" for found in chosen],
+                "label": [list(LIBRARIES).index(found.library) for found in chosen],
+            },
+            features=features,
+        )
+        for split, chosen in split_by_module(collect(), {"test": TEST_FRACTION}).items()
+    }
+
+
+QUESTION = "What is this text about?"
+LETTERS = "ABCD"
+
+
+def summaries() -> dict[str, datasets.Dataset]:
+    """Which of four summary lines belongs to this body? Stands in for RACE, in its columns.
+
+    Three wrong summaries come from other libraries (`middle`) or from the same one (`high`, harder).
+    """
+    return {
+        split: datasets.Dataset.from_list(_questions(chosen, np.random.default_rng([SEED, number])))
+        for number, (split, chosen) in enumerate(
+            split_by_module(collect(), {"validation": TEST_FRACTION / 2, "test": TEST_FRACTION}).items()
+        )
+    }
+
+
+def _questions(found: list[Docstring], generator: np.random.Generator) -> list[dict[str, Any]]:
+    rows = []
+    for number, this in enumerate(found):
+        level = "high" if number % 2 else "middle"
+        others = [
+            other.summary
+            for other in found
+            if (other.library == this.library) == (level == "high") and other.summary != this.summary
+        ]
+        options = [this.summary, *generator.choice(sorted(set(others)), 3, replace=False).tolist()]
+        order = generator.permutation(4)
+        rows.append(
+            {
+                "example_id": f"{level}{number}.txt",
+                "article": this.body,
+                "answer": LETTERS[int(np.flatnonzero(order == 0)[0])],
+                "question": QUESTION,
+                "options": [options[i] for i in order],
+            }
+        )
+    return rows
+
+
+def split_by_module(found: list[Docstring], fractions: dict[str, float]) -> dict[str, list[Docstring]]:
+    """Train and the splits of `fractions`, none sharing a module with another, each in a random order."""
+    generator = np.random.default_rng(SEED)
+    modules = sorted({this.module for this in found})
+    place = dict(zip(modules, generator.permutation(len(modules)) / len(modules), strict=True))
+    bounds = np.cumsum([0.0, *fractions.values()])
+    splits: dict[str, list[Docstring]] = {split: [] for split in ("train", *fractions)}
+    for i in generator.permutation(len(found)):
+        position = place[found[i].module]
+        inside = [
+            split for split, low, high in zip(fractions, bounds, bounds[1:], strict=False) if low <= position < high
+        ]
+        splits[inside[0] if inside else "train"].append(found[i])
+    return splits
+
+
+@cache
+def collect() -> list[Docstring]:
+    """Distinct docstrings of `LIBRARIES`, equally many of each as far as they go, in a fixed order."""
+    found: list[Docstring] = []
+    seen: set[str] = set()
+    for library in LIBRARIES:
+        distinct: list[Docstring] = []
+        for this in _read(library):
+            if this.summary.lower() not in seen and this.body.lower() not in seen:
+                seen |= {this.summary.lower(), this.body.lower()}
+                distinct.append(this)
+                if len(distinct) == PER_LIBRARY:
+                    break
+        found += distinct
+    return found
+
+
+def _read(library: str) -> Iterator[Docstring]:
+    """Docstrings of one library, its modules in a random order, so that the first ones are from anywhere in it."""
+    spec = importlib.util.find_spec(library)
+    if spec is None or not spec.submodule_search_locations:
+        return
+    root = Path(next(iter(spec.submodule_search_locations)))
+    files = [file for file in sorted(root.rglob("*.py")) if not {"tests", "testing"} & set(file.parts)]
+    for i in np.random.default_rng(SEED).permutation(len(files)):
+        module = files[i].relative_to(root.parent).as_posix()
+        for node in ast.walk(ast.parse(files[i].read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and (text := ast.get_docstring(node)):
+                summary, _, rest = text.partition("\n\n")
+                summary, body = clean(summary, library), clean(rest, library)
+                if 0 < len(summary.split()) <= SUMMARY and len(body.split()) >= SHORTEST:
+                    yield Docstring(library, module, summary, " ".join(body.split()[:LONGEST]))
+
+
+def clean(text: str, library: str) -> str:
+    """The prose of a docstring on one line: no code, no underlines, no markup, no name of the library."""
+    lines = [line.strip() for line in text.splitlines()]
+    prose = [
+        line for line in lines if not line.startswith((">>>", "...", ".. ")) and not re.fullmatch(r"[-=~^]+", line)
+    ]
+    text = re.sub(r":[a-z:]+:`|[`*|\\]", " ", " ".join(prose))
+    names = "|".join(re.escape(name) for name in LIBRARIES[library])
+    return " ".join(re.sub(rf"(?i)\b({names})\b", " ", text).split())

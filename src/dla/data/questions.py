@@ -1,0 +1,52 @@
+"""Multiple-choice questions about articles: one parquet file, split once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from dla.artifacts import write_texts
+from dla.data.sources import read_source
+from dla.errors import UserError
+from dla.params import Questions
+
+COLUMNS = ("example_id", "article", "question", "options", "answer")
+LETTERS = "ABCD"
+
+
+def prepare(raw: Path, settings: Questions, prepared: Path, source: str) -> None:
+    """Write one set of questions.
+
+    The file has a row per question with its `split`, `id` (row in the source split), `article`, `question`, four
+    `options`, `answer` (0 to 3) and `level` (middle or high, the word that begins RACE's `example_id`). Training
+    questions are shuffled by the split seed, so the first n of them are a fair subset: the source has them sorted.
+
+    Raises
+    ------
+    UserError
+        If a file or column is missing, a file is truncated, or a question has not four options and an answer among A
+        to D.
+    """
+    table: dict[str, list[object]] = {
+        name: [] for name in ("split", "id", "article", "question", "options", "answer", "level")
+    }
+    for split in ("train", "validation", "test"):
+        rows = read_source(raw, split, COLUMNS)
+        order = np.arange(len(rows))
+        if split == "train":
+            order = np.random.default_rng(settings.split_seed).permutation(order)
+        picked = rows.select(order)
+        answers, options = picked["answer"][:], picked["options"][:]
+        for row, answer, offered in zip(order.tolist(), answers, options, strict=True):
+            if answer not in LETTERS or len(offered) != len(LETTERS):
+                raise UserError(f"{raw}: row {row} of {split} has {len(offered)} options and answer {answer!r}")
+        table["split"] += [split] * len(rows)
+        table["id"] += order.tolist()
+        table["article"] += picked["article"][:]
+        table["question"] += picked["question"][:]
+        table["options"] += options
+        table["answer"] += [LETTERS.index(answer) for answer in answers]
+        table["level"] += [re.split(r"\d", name)[0] for name in picked["example_id"]]
+    write_texts(prepared, table, {"source": source})

@@ -1,0 +1,44 @@
+"""Text data sets with a class per text: one parquet file, split once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from dla.artifacts import write_texts
+from dla.data.sources import class_names, read_source
+from dla.params import Texts
+
+
+def prepare(raw: Path, settings: Texts, prepared: Path, source: str) -> None:
+    """Split and write one text data set.
+
+    The file has a row per text with its `split` (train, validation, test), `id` (row in the source split), `text` and
+    `label`. Validation is cut from train, stratified, and training texts are shuffled, both by the split seed, so the
+    first n of them are a fair subset. The metadata has the class names and the source (`embedded` or `hub`).
+
+    Raises
+    ------
+    UserError
+        If a file or column is missing, or a file is truncated.
+    """
+    columns = (settings.text_column, settings.label_column)
+    train, test = (read_source(raw, split, columns) for split in ("train", "test"))
+    classes = class_names(train, settings.label_column, raw)
+    kept, held_out = train_test_split(
+        np.arange(len(train)),
+        test_size=settings.validation_fraction,
+        stratify=train[settings.label_column][:],
+        random_state=settings.split_seed,
+    )
+    chosen = {"train": (train, kept), "validation": (train, held_out), "test": (test, np.arange(len(test)))}
+    table: dict[str, list[object]] = {"split": [], "id": [], "text": [], "label": []}
+    for split, (rows, ids) in chosen.items():
+        picked = rows.select(ids)
+        table["split"] += [split] * len(ids)
+        table["id"] += ids.tolist()
+        table["text"] += picked[settings.text_column][:]
+        table["label"] += picked[settings.label_column][:]
+    write_texts(prepared, table, {"classes": classes, "source": source})

@@ -1,0 +1,104 @@
+"""Batches of vectors and of token sequences, for the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+
+from dla.data.order import Order
+from dla.text.encode import Tokens, pad
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class VectorBatches:
+    """Batches of vectors and targets; shuffled for training, in order without a seed.
+
+    Parameters
+    ----------
+    vectors : from rows (B,) int64 to inputs (B, ...) float32; made batch by batch, since products of features of
+        every option of every question would not fit in memory at once
+    targets : (N,) int64, on the device
+    """
+
+    def __init__(
+        self,
+        vectors: Callable[[torch.Tensor], torch.Tensor],
+        targets: torch.Tensor,
+        batch_size: int,
+        seed: int | None = None,
+    ) -> None:
+        self.vectors = vectors
+        self.targets = targets
+        self.order = Order(len(targets), batch_size, seed)
+
+    def __len__(self) -> int:
+        """Number of batches in an epoch."""
+        return len(self.order)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of epoch `number`."""
+        order, _ = self.order.epoch(number)
+        for rows in order.to(self.targets.device).split(self.order.batch_size):
+            if not self.order.is_dropped(len(rows)):
+                yield self.vectors(rows), self.targets[rows]
+
+
+NEIGHBOURHOOD = 32  # batches whose sequences are sorted by length among themselves, so that little is padded
+
+
+class TokenBatches:
+    """Batches of token sequences and targets, those of one batch being of about one length.
+
+    Inputs are (B, 3, T) int64, or (B, 4, 3, T) if each target has four sequences: token, attention mask, token type.
+
+    Parameters
+    ----------
+    sequences : one per target, or as many per target as there are options
+    padding : the token that stands for none
+    """
+
+    def __init__(
+        self,
+        sequences: Sequence[Tokens],
+        targets: torch.Tensor,
+        padding: int,
+        batch_size: int,
+        seed: int | None = None,
+    ) -> None:
+        self.sequences = sequences
+        self.targets = targets
+        self.padding = padding
+        self.options = len(sequences) // max(len(targets), 1)
+        self.order = Order(len(targets), batch_size, seed)
+
+    def __len__(self) -> int:
+        """Number of batches in an epoch."""
+        return len(self.order)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of epoch `number`."""
+        order, generator = self.order.epoch(number)
+        size = self.order.batch_size
+        batches: list[torch.Tensor] = []
+        for rows in order.split(NEIGHBOURHOOD * size):
+            by_length = sorted(rows.tolist(), key=self._length)
+            batches += torch.tensor(by_length).split(size)
+        if self.order.seed is not None:
+            batches = [batches[i] for i in torch.randperm(len(batches), generator=generator)]
+        for chosen in batches:
+            if not self.order.is_dropped(len(chosen)):
+                yield self._inputs(chosen.tolist()), self.targets[chosen.to(self.targets.device)]
+
+    def _length(self, row: int) -> int:
+        return max(len(tokens["input_ids"]) for tokens in self._sequences(row))
+
+    def _sequences(self, row: int) -> Sequence[Tokens]:
+        return self.sequences[row * self.options : (row + 1) * self.options]
+
+    def _inputs(self, rows: list[int]) -> torch.Tensor:
+        padded = pad([tokens for row in rows for tokens in self._sequences(row)], self.padding)
+        types = padded.get("token_type_ids", torch.zeros_like(padded["input_ids"]))
+        packed = torch.stack([padded["input_ids"], padded["attention_mask"], types], 1).to(self.targets.device)
+        return packed if self.options == 1 else packed.unflatten(0, (-1, self.options))

@@ -1,0 +1,143 @@
+"""Features of a whole text data set, one vector per text, or per article, question and option."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.compute
+
+from dla.artifacts import read_texts, write_tensors
+from dla.checkpoint import Checkpoint
+from dla.params import Embedding, Runtime
+from dla.runtime import plan, start
+from dla.text.encode import Array, Encoder, Tokens, encode, read_encoder, tokenize, tokenize_jointly
+
+SPLITS = ("train", "validation", "test")
+
+
+def embed(settings: Embedding, prepared: Path, folder: Path, runtime: Runtime, features: Path) -> None:
+    """Encode every text of the prepared data set and write the vectors in the data set's order.
+
+    For each split the file holds, of texts, `SPLIT.features` (N, D) float32 and `SPLIT.labels` (N,) int64; of
+    questions `SPLIT.answers` (N,) and `SPLIT.levels` (N,) int64, the latter numbers of the metadata's `levels`, and
+
+    separate : `SPLIT.articles` (A, D) of the distinct articles, `SPLIT.article` (N,) which of them, `SPLIT.questions`
+        (N, D), `SPLIT.options` (N, 4, D)
+    joint : `SPLIT.features` (N, 4, D), one vector per option in the sight of article and question
+
+    Raises
+    ------
+    UserError
+        If the data or the encoder are missing or broken.
+    """
+    device = start(runtime)
+    table, facts = read_texts(prepared)
+    splits = {split: split_rows(table, split, settings.examples) for split in SPLITS}
+    encoder = read_encoder(folder)
+    limit = min(settings.max_tokens, encoder.limit)
+    sequences, place = _FORMULATIONS[settings.formulation](encoder, splits, limit)
+
+    tokens = sum(len(sequence["input_ids"]) for sequence in sequences)
+    parameters = sum(parameter.numel() for parameter in encoder.model.parameters())
+    chosen = plan(runtime, device, flops=2.0 * parameters * tokens, batches=1)
+    print(f"{len(sequences):,} sequences, {tokens:,} tokens; {chosen.reason}", flush=True)
+    identity = {"embed": asdict(settings), "device": device.type, "dtype": str(chosen.dtype)}
+    checkpoint = Checkpoint(identity, [prepared, *sorted(folder.iterdir())])
+    vectors = encode(encoder, sequences, settings.pooling, chosen, checkpoint.folder)
+
+    tensors = {name: vectors[where] for name, where in place.items()}
+    for split, rows in splits.items():
+        if settings.formulation == "text":
+            tensors[f"{split}.labels"] = targets(rows)
+            continue
+        tensors |= {f"{split}.answers": targets(rows), f"{split}.levels": levels(rows)}
+        if settings.formulation == "separate":
+            tensors[f"{split}.article"] = _distinct(rows["article"].to_pylist())[1]
+    metadata = {**facts, "embed": asdict(settings), "encoder": encoder.model.config.model_type}
+    write_tensors(features, tensors, metadata | ({} if settings.formulation == "text" else {"levels": LEVELS}))
+    checkpoint.discard()
+
+
+LEVELS = ["middle", "high"]
+
+
+def split_rows(table: pyarrow.Table, split: str, examples: int | None) -> pyarrow.Table:
+    """Rows of one split, of the training split the first `examples`."""
+    rows = table.filter(pyarrow.compute.equal(table["split"], split))
+    return rows.slice(0, examples) if split == "train" else rows
+
+
+def targets(rows: pyarrow.Table) -> Array:
+    """What is right, (N,) int64: the class of a text, or the number of a question's option."""
+    return np.array(rows["label" if "label" in rows.column_names else "answer"], np.int64)
+
+
+def levels(rows: pyarrow.Table) -> Array:
+    """How hard each question is, (N,) int64 numbers of `LEVELS`."""
+    return np.array([LEVELS.index(level) for level in rows["level"].to_pylist()], np.int64)
+
+
+def _distinct(texts: Sequence[str]) -> tuple[list[str], Array]:
+    """The distinct texts in the order in which they first occur, and for every text which of them it is."""
+    number = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    return list(number), np.array([number[text] for text in texts], np.int64)
+
+
+# --- what becomes one vector: sequences to encode, and which of their vectors go where ----------------------------
+
+Splits = dict[str, pyarrow.Table]
+Work = tuple[list[Tokens], dict[str, Array]]
+
+
+def _text(encoder: Encoder, splits: Splits, limit: int) -> Work:
+    columns = {f"{split}.features": rows["text"].to_pylist() for split, rows in splits.items()}
+    return _encode_once(encoder, columns, limit)
+
+
+def _separate(encoder: Encoder, splits: Splits, limit: int) -> Work:
+    columns: dict[str, list[str]] = {}
+    for split, rows in splits.items():
+        columns[f"{split}.articles"] = _distinct(rows["article"].to_pylist())[0]
+        columns[f"{split}.questions"] = rows["question"].to_pylist()
+        columns[f"{split}.options"] = [option for options in rows["options"].to_pylist() for option in options]
+    sequences, place = _encode_once(encoder, columns, limit)
+    for split in splits:
+        place[f"{split}.options"] = place[f"{split}.options"].reshape(-1, 4)
+    return sequences, place
+
+
+def _encode_once(encoder: Encoder, columns: dict[str, list[str]], limit: int) -> Work:
+    """Every distinct text once, wherever it occurs."""
+    texts, which = _distinct([text for column in columns.values() for text in column])
+    bounds = np.cumsum([len(column) for column in columns.values()])[:-1]
+    place = dict(zip(columns, np.split(which, bounds), strict=True))
+    return tokenize(encoder.tokenizer, texts, limit), place
+
+
+def _joint(encoder: Encoder, splits: Splits, limit: int) -> Work:
+    sequences: list[Tokens] = []
+    place: dict[str, Array] = {}
+    for split, rows in splits.items():
+        first = len(sequences)
+        sequences += joint_tokens(encoder.tokenizer, rows, limit)
+        place[f"{split}.features"] = np.arange(first, len(sequences)).reshape(-1, 4)
+    return sequences, place
+
+
+def joint_tokens(tokenizer: Any, rows: pyarrow.Table, limit: int) -> list[Tokens]:
+    """Four sequences per question, each of article, question and option."""
+    articles, article_of = _distinct(rows["article"].to_pylist())
+    endings = [
+        f"{question} {option}"
+        for question, options in zip(rows["question"].to_pylist(), rows["options"].to_pylist(), strict=True)
+        for option in options
+    ]
+    return tokenize_jointly(tokenizer, articles, np.repeat(article_of, 4).tolist(), endings, limit)
+
+
+_FORMULATIONS = {"text": _text, "separate": _separate, "joint": _joint}

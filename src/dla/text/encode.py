@@ -1,0 +1,200 @@
+"""Texts to vectors with a frozen language model: no token of padding is computed that sorting can avoid."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from dla.artifacts import read_tensors, write_tensors
+from dla.errors import UserError
+from dla.runtime import Plan
+
+Array = np.ndarray[Any, Any]
+Pooling = Literal["cls", "mean", "last"]
+Tokens = dict[str, list[int]]  # what one sequence gives the model: input_ids and, of BERT's kin, token_type_ids
+
+BATCH_TOKENS = {"cpu": 4096, "mps": 16384, "cuda": 65536}  # of one batch, padding counted
+SHARD_TOKENS = 64  # batches' worth of tokens between two writes: a killed run loses about a minute
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A pretrained language model without a head, and its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+    limit: int  # tokens it can read at once
+
+    @property
+    def width(self) -> int:
+        """Numbers per vector."""
+        return int(self.model.config.hidden_size)
+
+
+def read_encoder(folder: Path) -> Encoder:
+    """The encoder in a folder as `save_pretrained` leaves it.
+
+    Raises
+    ------
+    UserError
+        If something is missing or broken there, or would have to run code of its own.
+    """
+    tokenizer, model = read_pretrained(folder, "AutoModel")
+    return Encoder(model.eval(), tokenizer, token_limit(tokenizer, model))
+
+
+def read_pretrained(folder: Path, kind: str, **settings: Any) -> tuple[Any, Any]:
+    """Tokenizer and model of the folder; `kind` is one of the automatic classes of transformers."""
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    if not folder.is_dir():
+        raise UserError(f"{folder}: is missing; `dvc repro` makes it")
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        automatic = getattr(transformers, kind)
+        model = automatic.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, **settings
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{folder}: holds no model that can be read ({reason})") from None
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer, model
+
+
+def token_limit(tokenizer: Any, model: Any) -> int:
+    """Tokens that both the tokenizer and the model's positions allow."""
+    return min(int(tokenizer.model_max_length), int(getattr(model.config, "max_position_embeddings", sys.maxsize)))
+
+
+# --- tokens ---------------------------------------------------------------------------------------------------------
+
+
+def tokenize(tokenizer: Any, texts: Sequence[str], limit: int) -> list[Tokens]:
+    """Tokens of every text, with the special ones; what goes beyond `limit` is cut off its end."""
+    return _rows(tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False))
+
+
+def tokenize_jointly(
+    tokenizer: Any, articles: Sequence[str], article_of: Sequence[int], endings: Sequence[str], limit: int
+) -> list[Tokens]:
+    """Tokens of article and ending in one sequence; what goes beyond `limit` is cut off the end of the article.
+
+    Parameters
+    ----------
+    articles : distinct articles, each of them tokenized once
+    article_of : for every ending, which article comes before it
+    endings : question and option
+
+    Raises
+    ------
+    UserError
+        If an ending alone goes beyond the limit: it is never cut.
+    """
+    found = tokenizer(list(articles), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    ends = [[end for _, end in offsets] for offsets in found["offset_mapping"]]
+    alone = tokenizer(list(endings), add_special_tokens=False, verbose=False)["input_ids"]
+    special = tokenizer.num_special_tokens_to_add(pair=True)
+    first = []
+    for i, ending in zip(article_of, alone, strict=True):
+        room = limit - special - len(ending)
+        if room < 0:
+            raise UserError(f"question and option of {len(ending)} tokens do not fit max_tokens = {limit}; raise it")
+        cut = ends[i][room - 1] if 0 < room < len(ends[i]) else len(articles[i]) if room else 0
+        first.append(articles[i][:cut])
+    # Cutting a word can give it more tokens than it had there, so the limit still holds, for the article alone.
+    return _rows(
+        tokenizer(
+            first, list(endings), truncation="only_first", max_length=limit, return_attention_mask=False, verbose=False
+        )
+    )
+
+
+def _rows(columns: Any) -> list[Tokens]:
+    names = [name for name in ("input_ids", "token_type_ids") if name in columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)]
+
+
+def pad(sequences: Sequence[Tokens], padding: int) -> dict[str, torch.Tensor]:
+    """Tensors (B, T) of every input, and the `attention_mask` that is 1 where a token is."""
+    longest = max(len(tokens["input_ids"]) for tokens in sequences)
+    made = {
+        name: torch.tensor(
+            [row[name] + [padding if name == "input_ids" else 0] * (longest - len(row[name])) for row in sequences]
+        )
+        for name in sequences[0]
+    }
+    lengths = torch.tensor([len(tokens["input_ids"]) for tokens in sequences])
+    made["attention_mask"] = (torch.arange(longest) < lengths[:, None]).long()
+    return made
+
+
+# --- vectors --------------------------------------------------------------------------------------------------------
+
+
+def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+    """One vector (B, D) out of those of the tokens (B, T, D), of which only those where `mask` (B, T) is 1 count."""
+    match pooling:
+        case "cls":
+            return hidden[:, 0]
+        case "last":
+            return hidden[torch.arange(len(hidden)), mask.sum(1) - 1]
+    weights = mask[..., None].to(hidden.dtype)
+    return (hidden * weights).sum(1) / weights.sum(1)
+
+
+def batches_by_tokens(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Indices of sequences, longest first, in batches of at most `most` tokens with their padding."""
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > most:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def encode(encoder: Encoder, sequences: Sequence[Tokens], pooling: Pooling, plan: Plan, shards: Path) -> Array:
+    """Vectors (N, D) float32 of all sequences, in their order.
+
+    Parameters
+    ----------
+    shards : a folder where finished parts are kept, and found by the next process if this one is killed
+    """
+    model = encoder.model.to(plan.device)
+    padding = encoder.tokenizer.pad_token_id or 0
+    lengths = [len(tokens["input_ids"]) for tokens in sequences]
+    batches = list(batches_by_tokens(lengths, BATCH_TOKENS[plan.device.type]))
+    vectors = np.empty((len(sequences), encoder.width), np.float32)
+    progress = tqdm(total=sum(lengths), unit=" tokens", unit_scale=True, disable=not sys.stderr.isatty())
+    for number, start in enumerate(range(0, len(batches), SHARD_TOKENS)):
+        part = batches[start : start + SHARD_TOKENS]
+        rows = [i for batch in part for i in batch]
+        file = shards / f"{number:05d}.safetensors"
+        if not file.exists():
+            found = [_vectors(model, [sequences[i] for i in batch], padding, pooling, plan) for batch in part]
+            write_tensors(file, {"vectors": torch.cat(found).float().cpu().numpy()})
+        vectors[rows] = read_tensors(file)[0]["vectors"]
+        progress.update(sum(lengths[i] for i in rows))
+    progress.close()
+    return vectors
+
+
+@torch.inference_mode()
+def _vectors(model: nn.Module, sequences: Sequence[Tokens], padding: int, pooling: Pooling, plan: Plan) -> torch.Tensor:
+    inputs = {name: values.to(plan.device, non_blocking=True) for name, values in pad(sequences, padding).items()}
+    with plan.autocast():
+        hidden = model(**inputs).last_hidden_state
+    return pool(hidden.float(), inputs["attention_mask"], pooling)

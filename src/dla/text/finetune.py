@@ -1,0 +1,157 @@
+"""Encoders trained end to end: as a classifier of texts, or as a multiple-choice model of questions."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import torch
+from scipy.special import softmax
+from torch import nn
+
+from dla import tracking
+from dla.artifacts import Metadata, atomic, read_texts, write_metrics
+from dla.checkpoint import Checkpoint
+from dla.fit import CrossEntropy, Fitted, fit
+from dla.params import FineTuning, Runtime, Tracking
+from dla.runtime import Plan, plan, seed_everything, start
+from dla.text.batches import TokenBatches
+from dla.text.embed import LEVELS, joint_tokens, levels, split_rows, targets
+from dla.text.encode import Tokens, read_pretrained, token_limit, tokenize
+from dla.text.losses import RankingLoss
+from dla.text.scores import answer_metrics, classification
+
+Array = np.ndarray[Any, Any]
+EVALUATION_BATCH = 64
+LETTERS = "ABCD"
+
+
+class Packed(nn.Module):
+    """A model of transformers that takes the packed inputs of `TokenBatches` and returns logits alone."""
+
+    def __init__(self, model: nn.Module, *, types: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.types = types
+
+    def forward(self, packed: torch.Tensor) -> torch.Tensor:  # (B, [options,] 3, T) -> (B, classes or options)
+        tokens, mask, types = packed.unbind(-2)
+        more = {"token_type_ids": types} if self.types else {}
+        logits: torch.Tensor = self.model(input_ids=tokens, attention_mask=mask, **more).logits
+        return logits
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A trained encoder and what it makes of validation and test."""
+
+    model: Any
+    tokenizer: Any
+    facts: Metadata
+    fitted: Fitted
+    checkpoint: Checkpoint
+    max_tokens: int
+    rows: dict[str, pyarrow.Table]
+    logits: dict[str, Array]  # (N, classes or options)
+
+    @property
+    def classes(self) -> list[str]:
+        """What it chooses from: classes, or the letters of the options."""
+        return list(self.facts.get("classes", LETTERS))
+
+    def split(self, split: str) -> tuple[Array, Array]:
+        """What is right (N,), and probabilities (N, classes or options)."""
+        return targets(self.rows[split]), softmax(self.logits[split], axis=1)
+
+    def metrics(self) -> dict[str, Any]:
+        """Scores on validation and test: of a classifier, or of answers."""
+        made = {split: self._scores(split) for split in self.rows}
+        return {"data": self.facts["source"], **made, "best_epoch": self.fitted.kept_epoch}
+
+    def _scores(self, split: str) -> dict[str, Any]:
+        if "classes" in self.facts:
+            return classification(*self.split(split), self.classes)
+        return answer_metrics(self.logits[split], targets(self.rows[split]), levels(self.rows[split]), LEVELS)
+
+    def write(self, folder: Path) -> None:
+        """Write the model and its tokenizer as `save_pretrained` does."""
+        with atomic(folder) as temporary:
+            self.model.cpu().save_pretrained(temporary)
+            self.tokenizer.save_pretrained(temporary)
+            write_metrics(temporary / "dla.json", {**self.facts, "max_tokens": self.max_tokens})
+
+
+def finetune(name: str, settings: FineTuning, prepared: Path, folder: Path, runtime: Runtime, log: Tracking) -> Tuned:
+    """Train the encoder of `folder` on the prepared data set, resume a killed run, and test once at the end.
+
+    Raises
+    ------
+    UserError
+        If the data or the encoder are missing or broken, or the loss is no longer finite.
+    """
+    device = start(runtime)
+    table, facts = read_texts(prepared)
+    splits = {split: split_rows(table, split, settings.examples) for split in ("train", "validation", "test")}
+    seed_everything(settings.seed)
+    tokenizer, model = _read(folder, facts)
+    limit = min(settings.max_tokens, token_limit(tokenizer, model))
+    sequences = {split: _sequences(tokenizer, rows, limit) for split, rows in splits.items()}
+    right = {split: torch.from_numpy(targets(rows)).to(device) for split, rows in splits.items()}
+    padding = tokenizer.pad_token_id or 0
+    batches = {
+        split: TokenBatches(sequences[split], right[split], padding, *size)
+        for split, size in {
+            "train": (settings.batch_size, settings.seed),
+            "validation": (EVALUATION_BATCH,),
+            "test": (EVALUATION_BATCH,),
+        }.items()
+    }
+    net = Packed(model, types="token_type_ids" in sequences["train"][0]).to(device)
+    tokens = sum(len(row["input_ids"]) for row in sequences["train"])
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    chosen = plan(
+        runtime, device, 2.0 * weights * tokens / len(batches["train"]), settings.epochs * len(batches["train"])
+    )
+    print(f"{name}: {weights:,} parameters, {len(batches['train'])} batches an epoch; {chosen.reason}", flush=True)
+    identity = {"finetune": asdict(settings), "device": device.type, "dtype": str(chosen.dtype)}
+    checkpoint = Checkpoint(identity, [prepared, *sorted(folder.iterdir())])
+    objective = CrossEntropy(settings.label_smoothing) if "classes" in facts else RankingLoss("softmax")
+    with tracking.observers(name, settings.epochs, asdict(settings), log) as observers:
+        data = (batches["train"], batches["validation"])
+        fitted = fit(net, data, settings, chosen, checkpoint, objective=objective, observers=observers)
+    evaluated = ("validation", "test")
+    found = {split: _logits(net, sequences[split], padding, batches[split].options, chosen) for split in evaluated}
+    rows = {split: splits[split] for split in evaluated}
+    return Tuned(model, tokenizer, facts, fitted, checkpoint, limit, rows, found)
+
+
+def _read(folder: Path, facts: Metadata) -> tuple[Any, Any]:
+    if "classes" not in facts:
+        return read_pretrained(folder, "AutoModelForMultipleChoice")
+    names = dict(enumerate(facts["classes"]))
+    numbers = {name: number for number, name in names.items()}
+    return read_pretrained(folder, "AutoModelForSequenceClassification", id2label=names, label2id=numbers)
+
+
+def _sequences(tokenizer: Any, rows: pyarrow.Table, limit: int) -> list[Tokens]:
+    if "text" in rows.column_names:
+        return tokenize(tokenizer, rows["text"].to_pylist(), limit)
+    return joint_tokens(tokenizer, rows, limit)
+
+
+@torch.no_grad()
+def _logits(net: nn.Module, sequences: list[Tokens], padding: int, options: int, chosen: Plan) -> Array:
+    """Logits (N, classes or options) of all sequences in their order, `options` of them to a row."""
+    net.eval()
+    count = len(sequences) // options
+    rows = torch.arange(count, device=chosen.device)  # as targets: each batch says which rows it has
+    found: torch.Tensor | None = None
+    for inputs, chosen_rows in TokenBatches(sequences, rows, padding, EVALUATION_BATCH).epoch(0):
+        with chosen.autocast():
+            made = net(inputs).float().cpu()
+        found = torch.empty(count, made.shape[1]) if found is None else found
+        found[chosen_rows.cpu()] = made
+    return np.empty((0, 0)) if found is None else found.numpy()

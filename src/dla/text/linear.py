@@ -1,0 +1,46 @@
+"""One-vs-rest logistic regression, by scikit-learn, and its coefficients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.preprocessing import StandardScaler
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """What a fitted classifier comes to: a score per class, which a sigmoid makes a probability."""
+
+    weights: Array  # (classes, D) float32
+    biases: Array  # (classes,) float32
+
+    def probabilities(self, vectors: Any) -> Array:
+        """Probabilities (N, classes) of vectors (N, D), dense or sparse, each row adding up to 1."""
+        each = expit(np.asarray(vectors @ self.weights.T) + self.biases)
+        return np.asarray(each / each.sum(1, keepdims=True))
+
+
+def fit_linear(vectors: Any, labels: Array, c: float, iterations: int, *, scale: bool) -> Linear:
+    """Fit one classifier per class with L-BFGS.
+
+    Parameters
+    ----------
+    vectors : (N, D), dense or sparse
+    scale : bring every feature to mean 0 and variance 1 first; the coefficients are of the features as they came
+    """
+    scaler = StandardScaler().fit(vectors) if scale else None
+    solver = LogisticRegression(C=c, max_iter=iterations)
+    fitted = OneVsRestClassifier(solver, n_jobs=1).fit(scaler.transform(vectors) if scaler else vectors, labels)
+    weights = np.concatenate([estimator.coef_ for estimator in fitted.estimators_])
+    biases = np.concatenate([estimator.intercept_ for estimator in fitted.estimators_])
+    if scaler:
+        weights = weights / scaler.scale_
+        biases = biases - weights @ scaler.mean_
+    return Linear(weights.astype(np.float32), biases.astype(np.float32))

@@ -1,0 +1,37 @@
+"""The perceptron on frozen features that classifies texts and scores answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from dla.models.mlp import mlp
+from dla.params import MLPModel
+
+
+class Standardize(nn.Module):
+    """Brings every feature to the mean 0 and variance 1 that it has over the training rows.
+
+    Language models have a few features a hundred times as large as the others, which would else decide alone.
+    """
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, mean: torch.Tensor, std: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", 1 / std.clamp(min=1e-6))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (..., D) -> (..., D)
+        return (x - self.mean) * self.scale
+
+
+def perceptron(
+    mean: torch.Tensor, std: torch.Tensor, widths: Sequence[int], outputs: int, dropout: float
+) -> nn.Sequential:
+    """A multilayer perceptron from standardized features (B, D) to (B, outputs)."""
+    settings = MLPModel(family="mlp", name="mlp", widths=tuple(widths), dropout=dropout)
+    return nn.Sequential(Standardize(mean, std), mlp(settings, (len(mean), 1, 1), outputs))

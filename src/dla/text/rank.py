@@ -1,0 +1,151 @@
+"""Which of four options answers a question: a perceptron that scores frozen features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from dla import tracking
+from dla.artifacts import read_tensors
+from dla.checkpoint import Checkpoint
+from dla.fit import Fitted, fit
+from dla.params import Ranking, Runtime, Tracking
+from dla.runtime import Plan, plan, seed_everything, start
+from dla.text.batches import VectorBatches
+from dla.text.losses import RankingLoss
+from dla.text.perceptron import perceptron
+from dla.text.scores import answer_metrics
+
+Array = np.ndarray[Any, Any]
+EVALUATION_BATCH = 512
+
+
+class Scorer(nn.Module):
+    """A net of one output that scores every option: (B, 4, D) -> (B, 4)."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, options: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.net(options.flatten(0, 1)).view(options.shape[:2])
+        return scores
+
+
+def option_vectors(tensors: dict[str, torch.Tensor], combine: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """From rows (B,) to what the scorer sees of their options, (B, 4, D).
+
+    Parameters
+    ----------
+    tensors : one split's features, as `embed` wrote them
+    combine : mean of article, question and option; interaction: the three side by side, and the products of the option
+        with article and with question; joint: the vectors as they are
+    """
+    if combine == "joint":
+        return tensors["features"].__getitem__
+
+    def vectors(rows: torch.Tensor) -> torch.Tensor:
+        options = tensors["options"][rows]
+        article = tensors["articles"][tensors["article"][rows]][:, None].expand_as(options)
+        question = tensors["questions"][rows][:, None].expand_as(options)
+        if combine == "mean":
+            return (article + question + options) / 3
+        return torch.cat([article, question, options, options * article, options * question], -1)
+
+    return vectors
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A trained scorer and what it makes of validation and test."""
+
+    fitted: Fitted
+    checkpoint: Checkpoint
+    weights: dict[str, Array]
+    source: str  # embedded or hub
+    scores: dict[str, Array]  # (N, 4)
+    answers: dict[str, Array]  # (N,)
+    levels: dict[str, Array]  # (N,) numbers of the metadata's levels
+    names: list[str]  # of the levels
+
+    def metrics(self) -> dict[str, Any]:
+        """Accuracy on validation and test, there overall and by level."""
+        made = {split: answer_metrics(*self.split(split), self.names) for split in self.scores}
+        return {"data": self.source, **made, "best_epoch": self.fitted.kept_epoch}
+
+    def split(self, split: str) -> tuple[Array, Array, Array]:
+        """Scores, answers and levels of one split."""
+        return self.scores[split], self.answers[split], self.levels[split]
+
+
+def rank(name: str, settings: Ranking, features: Path, runtime: Runtime, log: Tracking) -> Ranked:
+    """Train a scorer on the features, resume a killed run, and test once at the end.
+
+    Raises
+    ------
+    UserError
+        If the features are missing or broken, or the loss is no longer finite.
+    """
+    device = start(runtime)
+    metadata = read_tensors(features, "none.")[1]
+    train, validation, test = (_read(features, split, device) for split in ("train", "validation", "test"))
+    seed_everything(settings.seed)
+    batches = VectorBatches(
+        option_vectors(train, settings.combine), train["answers"], settings.batch_size, settings.seed
+    )
+    mean, std = _statistics(batches)
+    net = Scorer(perceptron(mean, std, settings.widths, 1, settings.dropout))
+    weights = sum(parameter.numel() for parameter in net.parameters())
+    chosen = plan(runtime, device, 2.0 * weights * 4 * settings.batch_size, settings.epochs * len(batches))
+    net = net.to(device)
+    print(f"{name}: {weights:,} parameters, {len(batches)} batches an epoch; {chosen.reason}", flush=True)
+    identity = {"rank": asdict(settings), "device": device.type, "dtype": str(chosen.dtype)}
+    checkpoint = Checkpoint(identity, [features])
+    evaluated = {
+        split: VectorBatches(option_vectors(tensors, settings.combine), tensors["answers"], EVALUATION_BATCH)
+        for split, tensors in {"validation": validation, "test": test}.items()
+    }
+    objective = RankingLoss(settings.loss)
+    with tracking.observers(name, settings.epochs, asdict(settings), log) as observers:
+        data = (batches, evaluated["validation"])
+        fitted = fit(net, data, settings, chosen, checkpoint, objective=objective, observers=observers)
+    return Ranked(
+        fitted,
+        checkpoint,
+        {key: value.cpu().numpy() for key, value in net.state_dict().items()},
+        metadata["source"],
+        {split: _scores(net, found, chosen) for split, found in evaluated.items()},
+        {"validation": validation["answers"].cpu().numpy(), "test": test["answers"].cpu().numpy()},
+        {"validation": validation["levels"].cpu().numpy(), "test": test["levels"].cpu().numpy()},
+        metadata["levels"],
+    )
+
+
+def _read(features: Path, split: str, device: torch.device) -> dict[str, torch.Tensor]:
+    tensors, _ = read_tensors(features, f"{split}.")
+    return {name: torch.from_numpy(values).to(device) for name, values in tensors.items()}
+
+
+STATISTICS_BATCHES = 50  # batches that mean and standard deviation are taken from
+
+
+def _statistics(batches: VectorBatches) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation (D,) of every feature over some training questions' options."""
+    some = [
+        inputs.flatten(0, 1).cpu() for (inputs, _), _ in zip(batches.epoch(0), range(STATISTICS_BATCHES), strict=False)
+    ]
+    together = torch.cat(some).double()
+    return together.mean(0).float(), together.std(0).float()
+
+
+@torch.no_grad()
+def _scores(net: nn.Module, batches: VectorBatches, chosen: Plan) -> Array:
+    net.eval()
+    with chosen.autocast():
+        return torch.cat([net(inputs).float().cpu() for inputs, _ in batches.epoch(0)]).numpy()

@@ -1,0 +1,103 @@
+"""How good a text classifier is, split by split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy import stats
+from sklearn.metrics import ConfusionMatrixDisplay, precision_recall_fscore_support
+
+from dla.figures import new_figure
+
+Array = np.ndarray[Any, Any]
+BINS = 15  # of the calibration error, as Guo et al. (arXiv 1706.04599) have it
+CONFIDENCE = 0.95
+
+
+def accuracy(right: Array) -> dict[str, Any]:
+    """Share of right answers (N,) bool with Wilson's interval."""
+    interval = stats.binomtest(int(right.sum()), len(right)).proportion_ci(CONFIDENCE, method="wilson")
+    return {"accuracy": float(right.mean()), "lower": interval.low, "upper": interval.high, "n": len(right)}
+
+
+def classification(labels: Array, probabilities: Array, classes: Sequence[str]) -> dict[str, Any]:
+    """Accuracy, macro and per-class precision, recall and F1, and expected calibration error.
+
+    Parameters
+    ----------
+    labels : (N,) int64
+    probabilities : (N, classes)
+    """
+    predicted = probabilities.argmax(1)
+    numbers = range(len(classes))
+    every = precision_recall_fscore_support(labels, predicted, labels=numbers, zero_division=0.0)
+    macro = precision_recall_fscore_support(labels, predicted, labels=numbers, average="macro", zero_division=0.0)
+    names = ("precision", "recall", "f1")
+    return {
+        **accuracy(predicted == labels),
+        "calibration_error": calibration_error(predicted == labels, probabilities.max(1)),
+        "macro": dict(zip(names, map(float, macro[:3]), strict=True)),
+        "per_class": {
+            label: {name: float(values[i]) for name, values in zip(names, every[:3], strict=True)}
+            for i, label in enumerate(classes)
+        },
+    }
+
+
+def answer_metrics(scores: Array, answers: Array, levels: Array, names: Sequence[str]) -> dict[str, Any]:
+    """Accuracy of the highest score with its interval and what guessing comes to, overall and by level.
+
+    Parameters
+    ----------
+    scores : (N, options); where two are highest, none is chosen, and that is not a hit
+    answers : (N,) number of the right option
+    levels : (N,) numbers of `names`
+    """
+    everyone = np.arange(len(scores))
+    others = scores.copy()
+    others[everyone, answers] = -np.inf
+    right = scores[everyone, answers] > others.max(1)
+    by_level = {name: accuracy(right[levels == number]) for number, name in enumerate(names)}
+    return {**accuracy(right), "chance": 1 / scores.shape[1], **by_level}
+
+
+def calibration_error(right: Array, confidence: Array) -> float:
+    """Expected calibration error: how far confidence and accuracy are apart in equally wide bins of confidence.
+
+    Guo et al., arXiv 1706.04599, equation 3.
+    """
+    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    gaps = np.bincount(bins, right, BINS) - np.bincount(bins, confidence, BINS)
+    return float(np.abs(gaps).sum() / len(right))
+
+
+CONFUSION = ("actual", "predicted")
+
+
+def confusion_rows(labels: Array, probabilities: Array, classes: Sequence[str]) -> Iterator[dict[str, str]]:
+    """One row of `CONFUSION` per text, as DVC's confusion templates count them."""
+    for label, predicted in zip(labels, probabilities.argmax(1), strict=True):
+        yield {"actual": classes[label], "predicted": classes[predicted]}
+
+
+def confusion_figure(labels: Array, probabilities: Array, classes: Sequence[str], title: str) -> Figure:
+    """The confusion matrix, each row adding up to 1."""
+    with new_figure(5, 4.5) as figure:
+        axes = figure.subplots()
+        ConfusionMatrixDisplay.from_predictions(
+            labels,
+            probabilities.argmax(1),
+            labels=range(len(classes)),
+            display_labels=classes,
+            normalize="true",
+            values_format=".2f",
+            cmap="Blues",
+            xticks_rotation=30,
+            ax=axes,
+            im_kw={"vmin": 0, "vmax": 1},
+        )
+        axes.set(title=title, xlabel="predicted", ylabel="actual")
+    return figure

@@ -1,0 +1,55 @@
+"""TF-IDF and logistic regression: what counting words comes to, without any language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from dla.params import WordCounts
+from dla.text.linear import Linear, fit_linear
+
+Array = np.ndarray[Any, Any]
+
+
+class WordCounter:
+    """A text classifier that counts n-grams of words."""
+
+    def __init__(self, vectorizer: TfidfVectorizer, linear: Linear) -> None:
+        self.vectorizer = vectorizer
+        self.linear = linear
+
+    def probabilities(self, texts: Sequence[str]) -> Array:
+        """Probabilities (N, classes)."""
+        return self.linear.probabilities(self.vectorizer.transform(texts))
+
+    def tensors(self) -> dict[str, Array]:
+        """All that was learned; the n-grams as one text with a line each."""
+        ngrams = "\n".join(self.vectorizer.get_feature_names_out())
+        return {
+            "ngrams": np.frombuffer(ngrams.encode(), np.uint8),
+            "idf": self.vectorizer.idf_,
+            "weights": self.linear.weights,
+            "biases": self.linear.biases,
+        }
+
+
+def fit_words(settings: WordCounts, texts: Sequence[str], labels: Array) -> WordCounter:
+    """Count the n-grams of `texts` and fit one logistic regression per class."""
+    vectorizer = TfidfVectorizer(
+        ngram_range=(1, settings.longest), min_df=settings.rarest, sublinear_tf=True, dtype=np.float32
+    )
+    linear = fit_linear(vectorizer.fit_transform(texts), labels, settings.c, settings.iterations, scale=False)
+    return WordCounter(vectorizer, linear)
+
+
+def read_words(tensors: dict[str, Array], settings: WordCounts) -> WordCounter:
+    """The classifier whose `tensors` were kept."""
+    ngrams = tensors["ngrams"].tobytes().decode().split("\n")
+    vectorizer = TfidfVectorizer(
+        ngram_range=(1, settings.longest), vocabulary=ngrams, sublinear_tf=True, dtype=np.float32
+    )
+    vectorizer.idf_ = tensors["idf"]
+    return WordCounter(vectorizer, Linear(tensors["weights"], tensors["biases"]))

@@ -1,0 +1,71 @@
+"""t-SNE: features in the plane, and how much of their neighbourhoods is left there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from openTSNE import TSNE
+from sklearn.manifold import trustworthiness
+from sklearn.model_selection import cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
+
+from dla.figures import new_figure
+from dla.params import Scatter
+
+Array = np.ndarray[Any, Any]
+COLUMNS = ("x", "y", "class", "text")
+NEIGHBOURS = 10
+JUDGED = 5000  # points at most that trustworthiness is measured on: it compares all pairs
+
+
+def choose(count: int, settings: Scatter) -> Array:
+    """Rows of random texts, at most `points` of `count`, in order."""
+    generator = np.random.default_rng(settings.seed)
+    return np.sort(generator.permutation(count)[: settings.points])
+
+
+def embed_in_plane(vectors: Array, settings: Scatter, threads: int) -> Array:
+    """Coordinates (N, 2) of vectors (N, D)."""
+    perplexity = min(settings.perplexity, (len(vectors) - 1) / 3)
+    tsne = TSNE(perplexity=perplexity, initialization="pca", random_state=settings.seed, n_jobs=threads)
+    return np.asarray(tsne.fit(vectors))
+
+
+def plane_metrics(vectors: Array, plane: Array, labels: Array) -> dict[str, float]:
+    """Trustworthiness (Venna and Kaski 2001), and accuracy of the ten nearest neighbours in space and plane."""
+    some = slice(JUDGED)
+    return {
+        "n": len(vectors),
+        "trustworthiness": float(trustworthiness(vectors[some], plane[some], n_neighbors=NEIGHBOURS)),
+        "neighbour_accuracy_plane": _neighbour_accuracy(plane, labels),
+        "neighbour_accuracy_space": _neighbour_accuracy(vectors, labels),
+    }
+
+
+def _neighbour_accuracy(points: Array, labels: Array) -> float:
+    return float(cross_val_score(KNeighborsClassifier(NEIGHBOURS), points, labels, cv=5).mean())
+
+
+SHOWN = 80  # characters of a text that a point is labelled with
+
+
+def rows(plane: Array, labels: Array, classes: Sequence[str], texts: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Rows of `COLUMNS`."""
+    for (x, y), label, text in zip(plane.tolist(), labels, texts, strict=True):
+        shown = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+        yield {"x": round(x, 3), "y": round(y, 3), "class": classes[label], "text": shown}
+
+
+def figure(plane: Array, labels: Array, classes: Sequence[str], title: str) -> Figure:
+    """The plane, one colour per class."""
+    with new_figure(6, 6.5) as drawing:
+        axes = drawing.subplots()
+        for number, name in enumerate(classes):
+            x, y = plane[labels == number].T
+            axes.scatter(x, y, s=6, alpha=0.7, linewidths=0, label=name)
+        axes.set(title=title, xticks=[], yticks=[], aspect="equal")
+        drawing.legend(markerscale=3, frameon=False, loc="outside lower center", ncols=len(classes))
+    return drawing

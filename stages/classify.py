@@ -1,0 +1,41 @@
+"""Train and test one classifier of texts on frozen features.
+
+    python stages/classify.py logreg
+
+Reads  params.yaml: classify.NAME, budgets.BUDGET.classify, runtime; data/features/FEATURES.safetensors
+Writes models/text/NAME.safetensors, metrics/classify/NAME.json, plots/classify/NAME.csv, plots/confusion/NAME.csv,
+       plots/confusion/NAME.png
+"""
+
+from pathlib import Path
+
+from dla import stage
+from dla.artifacts import write_table
+from dla.fit import COLUMNS
+from dla.params import LogisticRegressionHead, load_params
+from dla.text.classify import train_logreg, train_mlp
+from dla.text.features import read_labelled
+from dla.text.results import write_results
+
+
+def main(name: str) -> None:
+    params = load_params()
+    head = params.head(name)
+    features, model = Path(f"data/features/{head.features}.safetensors"), Path(f"models/text/{name}.safetensors")
+    if isinstance(head, LogisticRegressionHead):
+        learned = train_logreg(name, head, features, model)
+    else:
+        learned = train_mlp(name, head, features, params.runtime, params.tracking, model)
+    found = {}
+    for split in ("validation", "test"):
+        rows, facts = read_labelled(features, split)
+        found[split] = (rows.labels, learned.probabilities(rows.vectors))
+    more = {"best_epoch": learned.best_epoch} if learned.best_epoch else {}
+    write_results(name, facts["classes"], facts["source"], found, more)
+    write_table(Path(f"plots/classify/{name}.csv"), COLUMNS, learned.curve)
+    if learned.checkpoint:
+        learned.checkpoint.discard()
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__, "a key of `classify` in params.yaml")

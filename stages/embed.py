@@ -1,0 +1,24 @@
+"""Encode the texts of one data set with a frozen language model.
+
+    python stages/embed.py ag_news
+
+Reads  params.yaml: embed.NAME, budgets.BUDGET.embed, runtime; data/prepared/DATA.parquet; data/raw/ENCODER/
+Writes data/features/NAME.safetensors
+"""
+
+from pathlib import Path
+
+from dla import stage
+from dla.params import load_params
+from dla.text.embed import embed
+
+
+def main(name: str) -> None:
+    params = load_params()
+    settings = params.embedding(name)
+    prepared, encoder = Path(f"data/prepared/{settings.data}.parquet"), Path("data/raw", settings.encoder)
+    embed(settings, prepared, encoder, params.runtime, Path(f"data/features/{name}.safetensors"))
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__, "a key of `embed` in params.yaml")

@@ -1,0 +1,33 @@
+"""Train an encoder end to end: as a classifier of texts, or as a multiple-choice model of questions.
+
+    python stages/finetune.py finetune
+
+Reads  params.yaml: finetune.NAME, budgets.BUDGET.finetune, runtime; data/prepared/DATA.parquet; data/raw/ENCODER/
+Writes models/text/NAME/ (a model folder of transformers), metrics/finetune/NAME.json, plots/finetune/NAME.csv,
+       plots/confusion/NAME.csv, plots/confusion/NAME.png
+"""
+
+from pathlib import Path
+
+from dla import stage
+from dla.artifacts import write_metrics, write_table
+from dla.fit import COLUMNS
+from dla.params import load_params
+from dla.text.finetune import finetune
+from dla.text.results import write_confusion
+
+
+def main(name: str) -> None:
+    params = load_params()
+    settings = params.fine_tuning(name)
+    prepared, encoder = Path(f"data/prepared/{settings.data}.parquet"), Path("data/raw", settings.encoder)
+    tuned = finetune(name, settings, prepared, encoder, params.runtime, params.tracking)
+    tuned.write(Path("models/text", name))
+    write_metrics(Path(f"metrics/finetune/{name}.json"), tuned.metrics())
+    write_confusion(name, tuned.classes, tuned.facts["source"], *tuned.split("test"))
+    write_table(Path(f"plots/finetune/{name}.csv"), COLUMNS, tuned.fitted.rows(name))
+    tuned.checkpoint.discard()
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__, "a key of `finetune` in params.yaml")

@@ -1,0 +1,31 @@
+"""Train and test one scorer of answers on frozen features.
+
+    python stages/rank.py softmax
+
+Reads  params.yaml: rank.NAME, budgets.BUDGET.rank, runtime; data/features/FEATURES.safetensors
+Writes models/text/rank-NAME.safetensors, metrics/rank/NAME.json, plots/rank/NAME.csv
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from dla import stage
+from dla.artifacts import write_metrics, write_table, write_tensors
+from dla.fit import COLUMNS
+from dla.params import load_params
+from dla.text.rank import rank
+
+
+def main(name: str) -> None:
+    params = load_params()
+    settings = params.ranking(name)
+    features = Path(f"data/features/{settings.features}.safetensors")
+    ranked = rank(name, settings, features, params.runtime, params.tracking)
+    write_tensors(Path(f"models/text/rank-{name}.safetensors"), ranked.weights, {"rank": asdict(settings)})
+    write_metrics(Path(f"metrics/rank/{name}.json"), ranked.metrics())
+    write_table(Path(f"plots/rank/{name}.csv"), COLUMNS, ranked.fitted.rows(name))
+    ranked.checkpoint.discard()
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__, "a key of `rank` in params.yaml")

@@ -1,0 +1,35 @@
+"""Train and test logistic regression on counted words: what every language model has to beat.
+
+    python stages/tfidf.py tfidf
+
+Reads  params.yaml: tfidf.NAME; data/prepared/DATA.parquet
+Writes models/text/NAME.safetensors, metrics/classify/NAME.json, plots/confusion/NAME.csv, plots/confusion/NAME.png
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from dla import stage
+from dla.artifacts import read_texts, write_tensors
+from dla.params import load_params, lookup
+from dla.text.results import write_results
+from dla.text.tfidf import fit_words
+
+
+def main(name: str) -> None:
+    params = load_params()
+    settings = lookup(params.tfidf, name, "tfidf")
+    table, facts = read_texts(Path(f"data/prepared/{settings.data}.parquet"))
+    splits = {split: table.filter(np.array(table["split"]) == split) for split in ("train", "validation", "test")}
+    texts = {split: rows["text"].to_pylist() for split, rows in splits.items()}
+    labels = {split: np.array(rows["label"], np.int64) for split, rows in splits.items()}
+    counter = fit_words(settings, texts["train"], labels["train"])
+    write_tensors(Path(f"models/text/{name}.safetensors"), counter.tensors(), {**facts, "tfidf": asdict(settings)})
+    found = {split: (labels[split], counter.probabilities(texts[split])) for split in ("validation", "test")}
+    write_results(name, facts["classes"], facts["source"], found)
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__, "a key of `tfidf` in params.yaml")

@@ -1,0 +1,36 @@
+"""Lay the features of one split out in the plane.
+
+    python stages/tsne.py test
+
+Reads  params.yaml: tsne.NAME, budgets.BUDGET.tsne; data/features/FEATURES.safetensors, data/prepared/DATA.parquet
+Writes metrics/tsne/NAME.json, plots/tsne/NAME.csv, plots/tsne/NAME.png
+"""
+
+import os
+from pathlib import Path
+
+from dla import stage
+from dla.artifacts import read_texts, write_figure, write_metrics, write_table
+from dla.params import load_params
+from dla.text.features import read_labelled
+from dla.text.tsne import COLUMNS, choose, embed_in_plane, figure, plane_metrics, rows
+
+
+def main(name: str) -> None:
+    params = load_params()
+    settings = params.scatter(name)
+    labelled, facts = read_labelled(Path(f"data/features/{settings.features}.safetensors"), settings.split)
+    table, _ = read_texts(Path(f"data/prepared/{settings.data}.parquet"))
+    chosen = choose(len(labelled.labels), settings)
+    first = table["split"].index(settings.split).as_py()  # the rows of a split are one after the other
+    texts = table["text"].take(chosen + first).to_pylist()
+    vectors, labels = labelled.vectors[chosen], labelled.labels[chosen]
+    plane = embed_in_plane(vectors, settings, params.runtime.threads or os.cpu_count() or 1)
+    write_metrics(Path(f"metrics/tsne/{name}.json"), {"data": facts["source"], **plane_metrics(vectors, plane, labels)})
+    write_table(Path(f"plots/tsne/{name}.csv"), COLUMNS, rows(plane, labels, facts["classes"], texts))
+    title = f"{settings.data}, {settings.split} texts" + (" (embedded data)" if facts["source"] == "embedded" else "")
+    write_figure(Path(f"plots/tsne/{name}.png"), figure(plane, labels, facts["classes"], title))
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__, "a key of `tsne` in params.yaml")

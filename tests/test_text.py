@@ -1,0 +1,438 @@
+"""Features, classifiers and rankings of texts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
+from sklearn.multiclass import OneVsRestClassifier
+from torch.nn import functional as F
+
+from dla.artifacts import read_tensors, read_texts, write_tensors, write_texts
+from dla.cli import main
+from dla.data import embedded
+from dla.errors import UserError
+from dla.params import Embedding, Runtime, WordCounts
+from dla.runtime import CPU
+from dla.text.batches import TokenBatches
+from dla.text.classify import softmax
+from dla.text.embed import embed
+from dla.text.encode import Encoder, batches_by_tokens, encode, pad, pool, read_encoder, tokenize, tokenize_jointly
+from dla.text.linear import fit_linear
+from dla.text.losses import RankingLoss, hits
+from dla.text.rank import option_vectors
+from dla.text.scores import answer_metrics, calibration_error, classification
+from dla.text.tfidf import fit_words, read_words
+
+RUNTIME = Runtime(device="cpu", precision="float32", compile="never")
+TEXTS = [
+    "Draw a line.",
+    "Return the rolling mean of a window, one value per row, where the window has as many rows as it says.",
+    "Fit the classifier.",
+    "Shortest path between two nodes of a weighted graph, found with the algorithm of Dijkstra.",
+    "Plot.",
+    "Fit the classifier.",
+]
+Array = np.ndarray[Any, Any]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's encoder."""
+    path = tmp_path_factory.mktemp("encoder") / "tiny"
+    embedded.write("tiny-distilbert", path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def encoder(folder: Path) -> Encoder:
+    return read_encoder(folder)
+
+
+# --- encoding -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "last"])
+def test_padding_changes_no_feature(encoder: Encoder, pooling: Any, tmp_path: Path) -> None:
+    together = encode(encoder, tokenize(encoder.tokenizer, TEXTS, 64), pooling, CPU, tmp_path / "together")
+    for i, text in enumerate(TEXTS):
+        alone = encode(encoder, tokenize(encoder.tokenizer, [text], 64), pooling, CPU, tmp_path / f"{i}")
+        np.testing.assert_allclose(together[i], alone[0], atol=2e-6)
+
+
+def test_features_are_those_of_transformers_in_the_order_of_the_texts(encoder: Encoder, tmp_path: Path) -> None:
+    made = encode(encoder, tokenize(encoder.tokenizer, TEXTS, 64), "mean", CPU, tmp_path)
+    for text, vector in zip(TEXTS, made, strict=True):
+        inputs = encoder.tokenizer(text, return_tensors="pt")
+        with torch.no_grad():
+            expected = encoder.model(**inputs).last_hidden_state[0].mean(0)
+        np.testing.assert_allclose(vector, expected.numpy(), atol=2e-6)
+
+
+def test_pooling_takes_the_tokens_that_it_names() -> None:
+    hidden = torch.arange(12.0).view(2, 3, 2)
+    mask = torch.tensor([[1, 1, 0], [1, 1, 1]])
+    assert pool(hidden, mask, "cls").tolist() == [[0, 1], [6, 7]]
+    assert pool(hidden, mask, "last").tolist() == [[2, 3], [10, 11]]
+    assert pool(hidden, mask, "mean").tolist() == [[1, 2], [8, 9]]
+
+
+def test_batches_hold_at_most_so_many_tokens_and_every_sequence_once() -> None:
+    lengths = np.random.default_rng(0).integers(1, 200, 500).tolist()
+    batches = list(batches_by_tokens(lengths, 1000))
+    assert sorted(i for batch in batches for i in batch) == list(range(500))
+    assert all(len(batch) * max(lengths[i] for i in batch) <= 1000 for batch in batches)
+    padded = sum(len(batch) * max(lengths[i] for i in batch) for batch in batches)
+    assert padded < 1.1 * sum(lengths)
+
+
+def test_a_sequence_longer_than_a_batch_may_be_is_a_batch_of_its_own() -> None:
+    assert list(batches_by_tokens([5, 50, 5], 20)) == [[1], [0, 2]]
+
+
+def test_joint_truncation_keeps_question_and_option(encoder: Encoder) -> None:
+    article = "the graph has many nodes and edges " * 100
+    endings = ["which path is the shortest ? the one from a to b", "what is it about ? nodes"]
+    made = tokenize_jointly(encoder.tokenizer, [article, "short"], [0, 1], endings, 40)
+    for tokens, ending in zip(made, endings, strict=True):
+        assert len(tokens["input_ids"]) <= 40
+        kept = encoder.tokenizer.decode(tokens["input_ids"], skip_special_tokens=True)
+        assert kept.endswith(encoder.tokenizer.decode(encoder.tokenizer(ending)["input_ids"], skip_special_tokens=True))
+    assert len(made[0]["input_ids"]) == 40
+    whole = encoder.tokenizer("short", endings[1])["input_ids"]
+    assert made[1]["input_ids"] == whole
+
+
+def test_a_question_that_does_not_fit_is_an_error(encoder: Encoder) -> None:
+    with pytest.raises(UserError, match=r"question and option of \d+ tokens do not fit max_tokens = 12; raise it"):
+        tokenize_jointly(encoder.tokenizer, ["article"], [0], ["word " * 30], 12)
+
+
+@pytest.mark.parametrize("content", [None, {"config.json": "{"}, {"config.json": '{"model_type": "distilbert"}'}])
+def test_a_folder_without_a_model_is_an_error(tmp_path: Path, content: dict[str, str] | None) -> None:
+    if content is not None:
+        (tmp_path / "encoder").mkdir()
+        for name, text in content.items():
+            (tmp_path / "encoder" / name).write_text(text)
+    with pytest.raises(UserError, match=r"encoder: (is missing|holds no model)"):
+        read_encoder(tmp_path / "encoder")
+
+
+# --- the stage ------------------------------------------------------------------------------------------------
+
+SETTINGS = Embedding(data="ag_news", encoder="tiny", formulation="text", pooling="mean", max_tokens=64)
+
+
+def prepared_questions(path: Path, count: int) -> Path:
+    generator = np.random.default_rng(0)
+    words = ["graph", "node", "edge", "path", "line", "plot", "axis", "colour", "mean", "window", "row", "model"]
+
+    def text(length: int) -> str:
+        return " ".join(generator.choice(words, length))
+
+    rows = count * 3
+    write_texts(
+        path,
+        {
+            "split": [split for split in ("train", "validation", "test") for _ in range(count)],
+            "article": [text(30) if i % 2 == 0 else "the same article" for i in range(rows)],
+            "question": [text(5) for _ in range(rows)],
+            "options": [[text(4) for _ in range(4)] for _ in range(rows)],
+            "answer": generator.integers(0, 4, rows).tolist(),
+            "level": ["middle", "high", "high"] * count,
+        },
+        {"source": "embedded"},
+    )
+    return path
+
+
+def test_separate_features_lie_where_their_texts_do(
+    folder: Path, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepared = prepared_questions(tmp_path / "race.parquet", 6)
+    settings = replace(SETTINGS, data="race", formulation="separate", examples=4)
+    embed(settings, prepared, folder, RUNTIME, tmp_path / "features.safetensors")
+    tensors, metadata = read_tensors(tmp_path / "features.safetensors", "train.")
+    rows = read_texts(prepared)[0].slice(0, 4).to_pylist()
+    assert tensors["options"].shape == (4, 4, encoder.width)
+    assert len(tensors["articles"]) == len({row["article"] for row in rows}) == 3  # shared by several questions: once
+    for i, row in enumerate(rows):
+        for name, text in (("questions", row["question"]), ("articles", row["article"])):
+            found = tensors[name][tensors["article"][i] if name == "articles" else i]
+            expected = encode(encoder, tokenize(encoder.tokenizer, [text], 64), "mean", CPU, tmp_path / f"{name}{i}")
+            np.testing.assert_allclose(found, expected[0], atol=2e-6)
+    assert [metadata["levels"][level] for level in tensors["levels"]] == [row["level"] for row in rows]
+    assert tensors["answers"].tolist() == [row["answer"] for row in rows]
+    assert not any((tmp_path / ".checkpoints").iterdir())
+
+
+def test_joint_features_are_those_of_the_pairs(
+    folder: Path, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepared = prepared_questions(tmp_path / "race.parquet", 3)
+    settings = replace(SETTINGS, data="race", formulation="joint")
+    embed(settings, prepared, folder, RUNTIME, tmp_path / "features.safetensors")
+    tensors, _ = read_tensors(tmp_path / "features.safetensors", "test.")
+    row = read_texts(prepared)[0].slice(6, 1).to_pylist()[0]
+    for option, vector in zip(row["options"], tensors["features"][0], strict=True):
+        inputs = encoder.tokenizer(row["article"], f"{row['question']} {option}", return_tensors="pt")
+        with torch.no_grad():
+            expected = encoder.model(**inputs).last_hidden_state[0].mean(0)
+        np.testing.assert_allclose(vector, expected.numpy(), atol=2e-6)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dla.params import Embedding, Runtime
+from dla.text import encode, embed
+encode.BATCH_TOKENS["cpu"], encode.SHARD_TOKENS = 40, 1
+stop_after, shards = int(sys.argv[1]), []
+write = encode.write_tensors
+def counted(path, tensors):
+    write(path, tensors)
+    shards.append(path)
+    if len(shards) == stop_after:
+        os.kill(os.getpid(), signal.SIGKILL)
+encode.write_tensors = counted
+embed.embed(
+    Embedding(data="race", encoder="tiny", formulation="separate", pooling="mean", max_tokens=64),
+    Path("race.parquet"), Path(sys.argv[2]), Runtime("cpu", "float32", "never"), Path("features.safetensors"))
+print(len(shards))
+"""
+
+
+def test_killed_it_goes_on_after_the_last_shard_and_ends_in_the_same_bits(folder: Path, tmp_path: Path) -> None:
+    prepared_questions(tmp_path / "race.parquet", 8)
+
+    def run(stop_after: int) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", KILLED, str(stop_after), str(folder)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    whole = run(0)
+    assert whole.returncode == 0, whole.stderr
+    shards = int(whole.stdout.splitlines()[-1])
+    expected = (tmp_path / "features.safetensors").read_bytes()
+    (tmp_path / "features.safetensors").unlink()
+    assert shards > 4
+    assert run(3).returncode == -signal.SIGKILL
+    assert not (tmp_path / "features.safetensors").exists()
+    resumed = run(0)
+    assert int(resumed.stdout.splitlines()[-1]) == shards - 3
+    assert (tmp_path / "features.safetensors").read_bytes() == expected
+    assert not os.listdir(tmp_path / ".checkpoints")  # noqa: PTH208 (any folder left is one too many)
+
+
+# --- classifiers ----------------------------------------------------------------------------------------------
+
+
+def test_coefficients_are_one_vs_rest_regression_of_scikit_learn() -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 300)
+    vectors = (generator.normal(size=(300, 5)) + np.eye(3, 5)[labels]).astype(np.float32)
+    expected = OneVsRestClassifier(LogisticRegression(C=2.0, max_iter=500)).fit(vectors, labels)
+    found = fit_linear(vectors, labels, 2.0, 500, scale=False)
+    np.testing.assert_allclose(found.probabilities(vectors), expected.predict_proba(vectors), atol=1e-5)
+
+
+def test_scaling_is_folded_into_the_coefficients() -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 300)
+    vectors = generator.normal(size=(300, 5)) + np.eye(3, 5)[labels]
+    stretched = vectors * np.array([1, 10, 100, 0.1, 1]) + 7
+    as_it_was = fit_linear(vectors, labels, 1.0, 500, scale=True).probabilities(vectors)
+    np.testing.assert_allclose(
+        fit_linear(stretched, labels, 1.0, 500, scale=True).probabilities(stretched), as_it_was, atol=1e-3
+    )
+
+
+def test_a_word_counter_read_back_says_the_same() -> None:
+    settings = WordCounts(data="ag_news", longest=2, rarest=1, c=1.0, iterations=200)
+    labels = np.array([0, 1, 2, 3, 0, 2])
+    counter = fit_words(settings, TEXTS, labels)
+    again = read_words(counter.tensors(), settings)
+    np.testing.assert_array_equal(again.probabilities(TEXTS), counter.probabilities(TEXTS))
+    np.testing.assert_allclose(counter.probabilities(["no word of it"]).sum(1), 1)
+
+
+def test_scores_of_a_classifier() -> None:
+    labels = np.array([0, 0, 1, 1])
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]])
+    found = classification(labels, probabilities, ("no", "yes"))
+    assert found["accuracy"] == accuracy_score(labels, probabilities.argmax(1)) == 0.75
+    assert found["per_class"]["no"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3)}
+    assert found["macro"]["recall"] == 0.75
+    assert found["lower"] < 0.75 < found["upper"]
+
+
+def test_calibration_error_of_a_model_that_is_too_sure() -> None:
+    assert calibration_error(np.array([True, False, True, False]), np.full(4, 0.9)) == pytest.approx(0.4)
+    assert calibration_error(np.array([True, True]), np.ones(2)) == 0
+
+
+# --- ranking --------------------------------------------------------------------------------------------------
+
+
+def test_a_random_scorer_is_right_in_a_quarter() -> None:
+    generator = np.random.default_rng(0)
+    scores, answers = generator.normal(size=(4000, 4)), generator.integers(0, 4, 4000)
+    found = answer_metrics(scores, answers, answers % 2, ["middle", "high"])
+    assert found["lower"] <= 0.25 <= found["upper"]
+    assert found["middle"]["n"] + found["high"]["n"] == found["n"] == 4000
+    assert stats.binomtest(round(found["accuracy"] * 4000), 4000, 0.25).pvalue > 0.01
+
+
+def test_a_tie_is_not_a_hit() -> None:
+    scores = np.array([[1.0, 1.0, 0.0, 0.0], [2.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    answers = np.array([0, 0, 0])
+    assert answer_metrics(scores, answers, answers, ["middle"])["accuracy"] == pytest.approx(1 / 3)
+    assert hits(torch.from_numpy(scores), torch.from_numpy(answers)).tolist() == [False, True, False]
+
+
+def test_ranking_losses_are_what_they_are_called() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores, answers = torch.randn(7, 4, generator=generator), torch.randint(4, (7,), generator=generator)
+    right = scores[torch.arange(7), answers]
+    wrong = torch.stack([torch.cat([row[:i], row[i + 1 :]]) for row, i in zip(scores, answers, strict=True)])
+    margin = F.margin_ranking_loss(right[:, None].expand(7, 3), wrong, torch.ones(7, 3), margin=1.0)
+    torch.testing.assert_close(RankingLoss("margin").loss(scores, answers), margin)
+    torch.testing.assert_close(RankingLoss("softmax").loss(scores, answers), F.cross_entropy(scores, answers))
+    quotient = (F.softplus(wrong).mean(1) / F.softplus(right)).mean()
+    torch.testing.assert_close(RankingLoss("ratio").loss(scores, answers), quotient)
+
+
+@pytest.mark.parametrize("scale", [-1e4, 0.0, 1e4])
+@pytest.mark.parametrize("kind", ["margin", "ratio", "softmax"])
+def test_no_ranking_loss_leaves_the_finite(kind: Any, scale: float) -> None:
+    scores = torch.full((3, 4), scale, requires_grad=True)
+    loss = RankingLoss(kind).loss(scores, torch.tensor([0, 1, 2]))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert scores.grad is not None
+    assert torch.isfinite(scores.grad).all()
+
+
+def test_interaction_sets_products_beside_the_vectors() -> None:
+    tensors = {
+        "articles": torch.tensor([[1.0, 2.0], [3.0, 4.0]]),
+        "article": torch.tensor([1, 0]),
+        "questions": torch.tensor([[5.0, 6.0], [7.0, 8.0]]),
+        "options": torch.arange(16.0).view(2, 4, 2),
+    }
+    made = option_vectors(tensors, "interaction")(torch.tensor([0]))
+    assert made.shape == (1, 4, 10)
+    assert made[0, 1].tolist() == [3, 4, 5, 6, 2, 3, 6, 12, 10, 18]
+    mean = option_vectors(tensors, "mean")(torch.tensor([1]))
+    torch.testing.assert_close(mean[0, 0], torch.tensor([(1 + 7 + 8) / 3, (2 + 8 + 9) / 3]))
+
+
+# --- batches of tokens ----------------------------------------------------------------------------------------
+
+
+def test_every_sequence_comes_once_an_epoch_beside_others_of_its_length() -> None:
+    sequences = [{"input_ids": list(range(2, 3 + i % 40))} for i in range(200)]
+    batches = TokenBatches(sequences, torch.arange(200), 0, 8, seed=3)
+    seen, padded = [], 0
+    for inputs, rows in batches.epoch(1):
+        assert inputs.shape[1] == 3
+        seen += rows.tolist()
+        padded += inputs.shape[0] * inputs.shape[2]
+        for row, packed in zip(rows, inputs, strict=True):
+            length = len(sequences[row]["input_ids"])
+            assert packed[0, :length].tolist() == sequences[row]["input_ids"]
+            assert packed[1].tolist() == [1] * length + [0] * (inputs.shape[2] - length)
+    assert sorted(seen) == list(range(200))
+    assert padded < 1.15 * sum(len(tokens["input_ids"]) for tokens in sequences)
+    again = [rows.tolist() for _, rows in batches.epoch(1)]
+    assert [row for rows in again for row in rows] == seen
+    assert [rows.tolist() for _, rows in batches.epoch(2)] != again
+
+
+def test_options_of_a_question_stay_together() -> None:
+    sequences = [{"input_ids": [i] * (1 + i % 5)} for i in range(24)]
+    for inputs, rows in TokenBatches(sequences, torch.arange(6), 0, 2).epoch(0):
+        assert inputs.shape[:3] == (len(rows), 4, 3)
+        assert inputs[:, :, 0, 0].tolist() == [[4 * row + option for option in range(4)] for row in rows.tolist()]
+
+
+def test_pad_fills_with_the_padding_token() -> None:
+    made = pad([{"input_ids": [5], "token_type_ids": [1]}, {"input_ids": [6, 7], "token_type_ids": [0, 1]}], 9)
+    assert made["input_ids"].tolist() == [[5, 9], [6, 7]]
+    assert made["token_type_ids"].tolist() == [[1, 0], [0, 1]]
+    assert made["attention_mask"].tolist() == [[1, 0], [1, 1]]
+
+
+# --- dla classify ---------------------------------------------------------------------------------------------
+
+Write = Callable[[str], str]
+
+
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    settings = WordCounts(data="ag_news", longest=1, rarest=1, c=10.0, iterations=200)
+    counter = fit_words(settings, TEXTS, np.array([0, 1, 2, 3, 0, 2]))
+    facts = {"classes": ["plots", "tables", "models", "graphs"], "source": "embedded"}
+    counts = {"data": "ag_news", "longest": 1, "rarest": 1, "c": 10.0, "iterations": 200}
+    write_tensors(tmp_path / "models/text/words.safetensors", counter.tensors(), {**facts, "tfidf": counts})
+    return tmp_path
+
+
+def test_classify_prints_a_table(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["classify", "draw a line", "the shortest path", "--model", "words"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "draw a line"
+    assert lines[1].split()[0] == "plots"
+    assert lines[6].split()[0] == "graphs"
+
+
+def test_classify_reads_a_file_or_standard_input(
+    trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (trained / "texts.txt").write_text("draw a line\n\nthe shortest path\n", encoding="utf-8")
+    assert main(["classify", "--file", "texts.txt", "--model", "words", "--json"]) == 0
+    from_file = json.loads(capsys.readouterr().out)
+    assert [found["classes"][0]["class"] for found in from_file] == ["plots", "graphs"]
+    with (trained / "texts.txt").open(encoding="utf-8") as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        assert main(["classify", "--model", "words", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == from_file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["x", "--model", "wrods"], "wrods.safetensors: is missing; `dvc repro` trains it; trained: words"),
+        (["x", "--file", "texts.txt", "--model", "words"], "take either TEXT arguments or --file"),
+        (["--file", "none.txt", "--model", "words"], "none.txt: cannot be read as text"),
+        (["", "--model", "words"], "there is no text to classify"),
+    ],
+)
+def test_classify_says_in_one_line_what_is_wrong(
+    trained: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(["classify", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_probabilities_of_a_net_are_those_of_its_logits() -> None:
+    net = torch.nn.Linear(3, 4)
+    vectors = torch.randn(5, 3)
+    np.testing.assert_allclose(softmax(net, vectors, CPU), net(vectors).softmax(-1).detach().numpy(), rtol=1e-6)
