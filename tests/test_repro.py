@@ -70,7 +70,12 @@ def test_the_committed_lock_has_the_inputs_of_this_run() -> None:
 
 
 PARAMS = load_params(ROOT / "params.yaml")
-COMPARED = [*(f"train/{name}" for name in PARAMS.train), *(f"pair/{seed}" for seed in PARAMS.repeats.seeds)]
+COMPARED = [
+    *(f"train/{name}" for name in PARAMS.train),
+    *(f"pair/{seed}" for seed in PARAMS.repeats.seeds),
+    *(f"classify/{name}" for name in (*PARAMS.tfidf, *PARAMS.classify)),
+    *(f"{stage}/{name}" for stage in ("finetune", "tsne", "rank") for name in getattr(PARAMS, stage)),
+]
 
 
 @pytest.mark.parametrize("name", COMPARED)

@@ -33,6 +33,7 @@ from dla.text.embed import embed
 from dla.text.encode import Encoder, batches_by_tokens, encode, pad, pool, read_encoder, tokenize, tokenize_jointly
 from dla.text.linear import fit_linear
 from dla.text.losses import RankingLoss, hits
+from dla.text.perceptron import perceptron
 from dla.text.rank import option_vectors
 from dla.text.scores import answer_metrics, calibration_error, classification
 from dla.text.tfidf import fit_words, read_words
@@ -436,3 +437,13 @@ def test_probabilities_of_a_net_are_those_of_its_logits() -> None:
     net = torch.nn.Linear(3, 4)
     vectors = torch.randn(5, 3)
     np.testing.assert_allclose(softmax(net, vectors, CPU), net(vectors).softmax(-1).detach().numpy(), rtol=1e-6)
+
+
+def test_the_last_layer_tells_scores_apart_that_bfloat16_cannot() -> None:
+    net = perceptron(torch.zeros(8), torch.ones(8), (16,), 1, 0.0)
+    vectors = torch.randn(1, 8) + torch.linspace(0, 1e-3, 64)[:, None]
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        hidden = torch.nn.Sequential(net[0], *list(net[1].children())[:-1])(vectors)
+        scores = net(vectors)
+    assert scores.dtype == torch.float32
+    assert len(hidden.unique(dim=0)) == len(scores.unique())

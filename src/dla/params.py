@@ -396,6 +396,7 @@ class FineTuningCaps:
     """Upper limits on the training of an encoder."""
 
     epochs: Count | None = None
+    batch_size: Count | None = None
     examples: Count | None = None
     max_tokens: Count | None = None
 

@@ -16,6 +16,7 @@ from dla import tracking
 from dla.artifacts import Metadata, atomic, read_texts, write_metrics
 from dla.checkpoint import Checkpoint
 from dla.fit import CrossEntropy, Fitted, fit
+from dla.models.layers import keep_float32
 from dla.params import FineTuning, Runtime, Tracking
 from dla.runtime import Plan, plan, seed_everything, start
 from dla.text.batches import TokenBatches
@@ -30,12 +31,18 @@ LETTERS = "ABCD"
 
 
 class Packed(nn.Module):
-    """A model of transformers that takes the packed inputs of `TokenBatches` and returns logits alone."""
+    """A model of transformers that takes the packed inputs of `TokenBatches` and returns logits alone.
+
+    Its last layer is computed in float32 whatever the rest is: two options whose scores differ by less than a
+    thousandth would be a tie in bfloat16.
+    """
 
     def __init__(self, model: nn.Module, *, types: bool) -> None:
         super().__init__()
         self.model = model
         self.types = types
+        last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+        keep_float32(last)
 
     def forward(self, packed: torch.Tensor) -> torch.Tensor:  # (B, [options,] 3, T) -> (B, classes or options)
         tokens, mask, types = packed.unbind(-2)

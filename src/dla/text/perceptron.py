@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from dla.models.layers import keep_float32
 from dla.models.mlp import mlp
 from dla.params import MLPModel
 
@@ -32,6 +33,8 @@ class Standardize(nn.Module):
 def perceptron(
     mean: torch.Tensor, std: torch.Tensor, widths: Sequence[int], outputs: int, dropout: float
 ) -> nn.Sequential:
-    """A multilayer perceptron from standardized features (B, D) to (B, outputs)."""
+    """A multilayer perceptron from standardized features (B, D) to (B, outputs), its last layer in float32."""
     settings = MLPModel(family="mlp", name="mlp", widths=tuple(widths), dropout=dropout)
-    return nn.Sequential(Standardize(mean, std), mlp(settings, (len(mean), 1, 1), outputs))
+    net = mlp(settings, (len(mean), 1, 1), outputs)
+    keep_float32(list(net.children())[-1])
+    return nn.Sequential(Standardize(mean, std), net)
