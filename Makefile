@@ -40,9 +40,10 @@ test: .venv/installed-dev  ## ruff, the type checker and the quick tests
 	$(BIN)/mypy
 	$(BIN)/pytest -m "not slow"
 
-bench: .venv/installed  ## training and encoding against the loops a student writes (25 minutes)
+bench: .venv/installed  ## training and encoding against the loops a student writes (30 minutes)
 	$(BIN)/python bench/train.py
 	$(BIN)/python bench/embed.py
+	$(BIN)/python bench/lm.py
 
 lock: .venv/installed-dev  ## compile the requirements anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -32,7 +32,8 @@ from dla.data.batches import Facts, ImageBatches, Split
 from dla.fit import CrossEntropy, train_epoch
 from dla.models.registry import build
 from dla.optim import Steps, build_optimizer
-from dla.params import ImageRun, load_params
+from dla.params import load_params
+from dla.settings.vision import ImageRun
 from dla.vision.train import forward_flops
 
 # Images of one pass: enough that starting the workers is under a tenth of it.

@@ -12,7 +12,8 @@ from pathlib import Path
 from dla import stage
 from dla.artifacts import write_table
 from dla.fit import COLUMNS
-from dla.params import LogisticRegressionHead, load_params
+from dla.params import load_params
+from dla.settings.text import LogisticRegressionHead
 from dla.text.classify import train_logreg, train_mlp
 from dla.text.features import read_labelled
 from dla.text.results import write_results
@@ -30,11 +31,11 @@ def main(name: str) -> None:
     for split in ("validation", "test"):
         rows, facts = read_labelled(features, split)
         found[split] = (rows.labels, learned.probabilities(rows.vectors))
-    more = {"best_epoch": learned.best_epoch} if learned.best_epoch else {}
+    more = {"best_epoch": learned.outcome.fitted.kept_epoch} if learned.outcome else {}
     write_results(name, facts["classes"], facts["source"], found, more)
     write_table(Path(f"plots/classify/{name}.csv"), COLUMNS, learned.curve)
-    if learned.checkpoint:
-        learned.checkpoint.discard()
+    if learned.outcome:
+        learned.outcome.checkpoint.discard()
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
-"""Fetch one source: from the Hub, or under a budget with embedded data from the installed libraries.
+"""Fetch one source: from the Hub or the web, or under a budget with embedded data from the installed libraries.
 
     python stages/download.py mnist
 
 Reads  params.yaml: sources.NAME, budgets.BUDGET.data
-Writes data/raw/NAME/SPLIT-NUMBER.parquet
+Writes data/raw/NAME/: SPLIT-NUMBER.parquet of a data set, the files of a model, or text.txt
 """
 
 from pathlib import Path
 
 from dla import stage
-from dla.data import embedded, hub
+from dla.data import embedded, hub, web
 from dla.params import load_params, lookup
+from dla.settings.data import TextSource
 
 
 def main(name: str) -> None:
@@ -19,6 +20,8 @@ def main(name: str) -> None:
     folder = Path("data/raw", name)
     if params.budgeted.data.source == "embedded":
         embedded.write(source.embedded, folder)
+    elif isinstance(source, TextSource):
+        web.download(source, folder)
     else:
         hub.download(source, folder)
 

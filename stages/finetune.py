@@ -25,8 +25,8 @@ def main(name: str) -> None:
     tuned.write(Path("models/text", name))
     write_metrics(Path(f"metrics/finetune/{name}.json"), tuned.metrics())
     write_confusion(name, tuned.classes, tuned.facts["source"], *tuned.split("test"))
-    write_table(Path(f"plots/finetune/{name}.csv"), COLUMNS, tuned.fitted.rows(name))
-    tuned.checkpoint.discard()
+    write_table(Path(f"plots/finetune/{name}.csv"), COLUMNS, tuned.outcome.fitted.rows(name))
+    tuned.outcome.checkpoint.discard()
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ def main(name: str) -> None:
     ranked = rank(name, settings, features, params.runtime, params.tracking)
     write_tensors(Path(f"models/text/rank-{name}.safetensors"), ranked.weights, {"rank": asdict(settings)})
     write_metrics(Path(f"metrics/rank/{name}.json"), ranked.metrics())
-    write_table(Path(f"plots/rank/{name}.csv"), COLUMNS, ranked.fitted.rows(name))
-    ranked.checkpoint.discard()
+    write_table(Path(f"plots/rank/{name}.csv"), COLUMNS, ranked.outcome.fitted.rows(name))
+    ranked.outcome.checkpoint.discard()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from sklearn.datasets import load_digits
 from dla.artifacts import write_tensors
 
 ROOT = Path(__file__).parents[1]
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # windows that nobody sees; those of Mesa crash torch's compiler
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,8 @@ from dla.artifacts import read_tensors
 from dla.data import embedded, scenes
 from dla.data.images import prepare
 from dla.errors import UserError
-from dla.params import Images, load_params
+from dla.params import load_params
+from dla.settings.data import Images
 
 from .conftest import ROOT, run_stage
 
@@ -51,7 +52,8 @@ def prepared(raw: Path, settings: Images, path: Path) -> tuple[dict[str, np.ndar
 
 
 def test_every_embedded_source_that_params_name_exists() -> None:
-    assert {source.embedded for source in PARAMS.sources.values()} <= {*embedded.DATASETS, *embedded.MODELS}
+    known = {*embedded.DATASETS, *embedded.MODELS, *embedded.TEXTS}
+    assert {source.embedded for source in PARAMS.sources.values()} <= known
 
 
 def test_splits_are_stratified_and_share_no_picture(digits_raw: Path, tmp_path: Path) -> None:

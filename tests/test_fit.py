@@ -21,8 +21,8 @@ from dla.fit import (
     mode,
 )
 from dla.optim import Steps, build_optimizer, learning_rate_at
-from dla.params import Training
 from dla.runtime import Plan
+from dla.settings.training import Training
 
 PLAN = Plan(torch.device("cpu"), torch.float32, False, "for a test")
 
@@ -112,6 +112,20 @@ def test_the_kept_weights_are_those_of_the_named_epoch(checkpoint: Checkpoint) -
             assert fitted.kept.validation.accuracy == max(e.validation.accuracy for e in fitted.history)
         else:
             assert fitted.kept_epoch == 6
+
+
+def test_the_lowest_loss_may_be_another_epoch_than_the_best_accuracy(checkpoint: Checkpoint) -> None:
+    fitted = train(checkpoint, net(), keep="lowest-loss", epochs=20, learning_rate=1.0)
+    losses = [epoch.validation.loss for epoch in fitted.history]
+    best = max(fitted.history, key=lambda epoch: (epoch.validation.accuracy, -epoch.validation.loss))
+    assert fitted.kept.validation.loss == min(losses)
+    assert best.validation.loss > min(losses)
+
+
+def test_a_run_without_progress_stops_early_and_resumed_stays_stopped(checkpoint: Checkpoint) -> None:
+    fitted = train(checkpoint, net(), patience=2, epochs=50, learning_rate=1.0)
+    assert len(fitted.history) == fitted.kept_epoch + 2 < 50
+    assert train(checkpoint, net(), patience=2, epochs=50, learning_rate=1.0) == fitted
 
 
 def test_weights_differ_from_epoch_to_epoch_so_keeping_matters(checkpoint: Checkpoint) -> None:

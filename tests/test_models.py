@@ -10,7 +10,7 @@ import torchvision
 from torch import nn
 
 from dla.models.registry import BUILDERS, build, count_parameters
-from dla.params import CNNModel, DeepCNNModel, MLPModel, Model, ResNetModel
+from dla.settings.models import CNNModel, DeepCNNModel, MLPModel, Model, ResNetModel
 
 SHAPE = (3, 32, 32)
 

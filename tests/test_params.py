@@ -13,7 +13,8 @@ import pytest
 from dla import params as module
 from dla.cli import main
 from dla.errors import UserError
-from dla.params import TrainCaps, cap_run, load_params
+from dla.params import cap_run, load_params
+from dla.settings.budgets import TrainCaps
 
 from .conftest import ROOT, run_stage
 
@@ -50,13 +51,23 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ),
         (
             {f"{RUN}.data": "cifar"},
-            f"{RUN}.data = 'cifar' is not one of mnist, cifar10, imagenette, ag_news, race; did you mean cifar10?",
+            f"{RUN}.data = 'cifar' is not one of "
+            "mnist, cifar10, imagenette, ag_news, race, dante; did you mean cifar10?",
         ),
         ({f"{RUN}.momentum": 0.9}, f"{RUN}.momentum = 0.9 is for optimizer: sgd alone"),
+        ({"pair.second.momentum": 0.9}, "pair.second.momentum = 0.9 is for optimizer: sgd alone"),
+        ({"classify.mlp.momentum": 0.9}, "classify.mlp.momentum = 0.9 is for optimizer: sgd alone"),
+        ({"finetune.finetune.momentum": 0.9}, "finetune.finetune.momentum = 0.9 is for optimizer: sgd alone"),
+        ({"rank.ratio.momentum": 0.9}, "rank.ratio.momentum = 0.9 is for optimizer: sgd alone"),
+        ({"rank.margin.label_smoothing": 0.1}, "rank.margin.label_smoothing = 0.1 is for loss: softmax alone"),
+        (
+            {f"{RUN}.patience": 2, f"{RUN}.keep": "last"},
+            f"{RUN}.patience = 2 waits for a better epoch, which keep: last forgoes",
+        ),
         (
             {"data.mnist.source": "mnits"},
             "data.mnist.source = 'mnits' is not one of "
-            "mnist, cifar10, imagenette, ag_news, race, distilbert; did you mean mnist?",
+            "mnist, cifar10, imagenette, ag_news, race, distilbert, dante, gpt2; did you mean mnist?",
         ),
         (
             {"rank.joint.combine": "mean"},
@@ -72,7 +83,7 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ),
         (
             {"data.race.kind": "quests"},
-            "data.race.kind = 'quests' is not one of images, texts, questions; did you mean questions?",
+            "data.race.kind = 'quests' is not one of images, texts, questions, corpus; did you mean questions?",
         ),
         (
             {"data.ag_news.text_colum": "text"},
@@ -80,7 +91,34 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ),
         (
             {"embed.ag_news.encoder": "ag_news"},
-            "embed.ag_news.encoder = 'ag_news' is not one of distilbert",
+            "embed.ag_news.encoder = 'ag_news' is not one of distilbert, gpt2",
+        ),
+        (
+            {"lm.dante.heads": 5},
+            "lm.dante.width = 384 under budget full should be a multiple of heads = 5",
+        ),
+        ({"lm.dante.data": "race"}, "lm.dante.data = 'race' is not one of dante"),
+        (
+            {"data.dante.kept": ["INFRNO"]},
+            "data.dante.kept = 'INFRNO' is not one of INFERNO, PURGATORIO, PARADISO; did you mean INFERNO?",
+        ),
+        (
+            {"data.dante.dropped": ["["]},
+            "data.dante.dropped: '[' is not a pattern (unterminated character set at position 0)",
+        ),
+        ({"generate.trained": "gpt2"}, "generate.trained = 'gpt2' is not one of dante"),
+        (
+            {"generate.methods.greedy.top_k": 0},
+            "generate.methods.greedy.top_k = 0 should be greater than or equal to 1",
+        ),
+        ({"sources.dante.sha256": "abc"}, "sources.dante.sha256: String should match pattern '^[0-9a-f]{64}$'"),
+        (
+            {"train.cifar10-tuned.warmup": 0.1},
+            "train.cifar10-tuned.warmup = 0.1 is for constant and cosine; one-cycle has its own",
+        ),
+        (
+            {"budgets.demo.embed.rac": {}},
+            "budgets.demo.embed = 'rac' is not one of ag_news, race, race-joint; did you mean race?",
         ),
         ({"budget": "dmo"}, "budget = 'dmo' is not one of demo, quick, full; did you mean demo?"),
         ({"train": [1]}, "train = [1] is not a mapping of settings"),
@@ -127,7 +165,7 @@ def test_every_stage_stops_at_a_bad_file_before_any_work(project: Path, change: 
 def test_an_unknown_name_on_the_command_line_is_an_error(project: Path) -> None:
     stopped = run_stage("download", "mnits")
     assert (stopped.returncode, stopped.stdout) == (2, "")
-    known = "mnist, cifar10, imagenette, ag_news, race, distilbert"
+    known = "mnist, cifar10, imagenette, ag_news, race, distilbert, dante, gpt2"
     assert stopped.stderr.endswith(f"'mnits' is not one of {known}; did you mean mnist?\n")
 
 
@@ -158,8 +196,9 @@ def test_full_caps_nothing(project: Path, change: Change) -> None:
 
 def test_every_setting_has_its_meaning_beside_it() -> None:
     """A setting whose name does not say everything has a comment, from which the reference is made."""
-    tree = ast.parse(Path(module.__file__).read_text())
-    assert all(ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef))
+    for file in [Path(module.__file__), *(ROOT / "src/dla/settings").glob("*.py")]:
+        tree = ast.parse(file.read_text())
+        assert all(ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef)), file
     assert {field.name for field in fields(TrainCaps)} == {"epochs", "examples", "batch_size", "width"}
 
 

@@ -16,7 +16,8 @@ from dla.artifacts import write_tensors
 from dla.cli import main
 from dla.data.pixels import to_pixels
 from dla.models.registry import build
-from dla.params import ImageRun, ResNetModel
+from dla.settings.models import ResNetModel
+from dla.settings.vision import ImageRun
 from dla.vision.weights import read_classifier
 
 CLASSES = ("airplane", "cat", "golden retriever")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dla.params import Repeats
+from dla.settings.vision import Repeats
 from dla.vision.repeats import Measure, compare, describe, final_rows, measures, permutation_p
 
 SETTINGS = Repeats(seeds=(1, 2), loss=1.0, confidence=0.95, resamples=40_000, seed=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 from ruamel.yaml import YAML
 
@@ -65,7 +67,10 @@ def test_the_committed_lock_has_the_inputs_of_this_run() -> None:
     for stage, entry in theirs.items():
         assert ours[stage]["cmd"] == entry["cmd"]
         assert ours[stage].get("params") == entry.get("params")
-        code = [{d["path"]: d["md5"] for d in e["deps"] if d["path"].endswith(".py")} for e in (ours[stage], entry)]
+        code = [
+            {d["path"]: d["md5"] for d in e["deps"] if d["path"].startswith(("src/", "stages/"))}
+            for e in (ours[stage], entry)
+        ]
         assert code[0] == code[1]
 
 
@@ -90,6 +95,22 @@ def test_metrics_agree_with_the_committed_ones(name: str) -> None:
             assert ours[key] == pytest.approx(value, abs=ACCURACY_TOLERANCE), key
         elif key.endswith("loss"):
             assert ours[key] == pytest.approx(value, abs=LOSS_TOLERANCE), key
+
+
+HEADS = [*PARAMS.tfidf, *PARAMS.classify, *(n for n, f in PARAMS.finetune.items() if "ag_news" in f.data)]
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_command_line_classifies_as_the_stage_did(head: str) -> None:
+    """From raw text and one at a time, where the stage had batches and bfloat16: near ties may fall the other way."""
+    rows = pyarrow.parquet.read_table(ROOT / "data/prepared/ag_news.parquet").to_pylist()
+    texts = [row["text"] for row in rows if row["split"] == "test"][:40]
+    command = [str(Path(sys.executable).with_name("dla")), "classify", "--model", head, "--json"]
+    told = subprocess.run(command, cwd=ROOT, input="\n".join(texts), capture_output=True, text=True, check=True)
+    found = [answer["classes"][0]["class"] for answer in json.loads(told.stdout)]
+    with (ROOT / f"plots/confusion/{head}.csv").open() as stream:
+        stage = [row["predicted"] for row in csv.DictReader(stream)][:40]
+    assert sum(a == b for a, b in zip(found, stage, strict=True)) >= 38
 
 
 def readme_commands() -> list[str]:

@@ -25,8 +25,9 @@ from dla.artifacts import read_tensors, read_texts, write_tensors, write_texts
 from dla.cli import main
 from dla.data import embedded
 from dla.errors import UserError
-from dla.params import Embedding, Runtime, WordCounts
 from dla.runtime import CPU
+from dla.settings.text import Embedding, WordCounts
+from dla.settings.training import Runtime
 from dla.text.batches import TokenBatches
 from dla.text.classify import softmax
 from dla.text.embed import embed
@@ -200,7 +201,8 @@ def test_joint_features_are_those_of_the_pairs(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dla.params import Embedding, Runtime
+from dla.settings.text import Embedding
+from dla.settings.training import Runtime
 from dla.text import encode, embed
 encode.BATCH_TOKENS["cpu"], encode.SHARD_TOKENS = 40, 1
 stop_after, shards = int(sys.argv[1]), []

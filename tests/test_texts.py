@@ -12,7 +12,8 @@ import pytest
 from dla.artifacts import read_texts
 from dla.data import docstrings, embedded, questions, texts
 from dla.errors import UserError
-from dla.params import Questions, Texts, load_params
+from dla.params import load_params
+from dla.settings.data import Questions, Texts
 
 from .conftest import ROOT
 

@@ -71,16 +71,23 @@ def chosen_by_name(stage: str) -> list[Path]:
         return [ROOT / "src/dla/models/deep_cnn.py"]
     if script == "cam":
         return [ROOT / f"src/dla/models/{params.train[name].model.family}.py"]
-    if script == "prepare":  # pixels.py whatever the kind: DVC's lists of deps do not depend on a key
-        return [ROOT / f"src/dla/data/{params.data[name].kind}.py", ROOT / "src/dla/data/pixels.py"]
+    if script == "prepare":  # pixels.py and raw.py whatever the kind: DVC's lists of deps do not depend on a key
+        kind = params.data[name].kind
+        return [ROOT / f"src/dla/data/{module}.py" for module in (kind, "pixels", "raw")]
     return []
+
+
+def code(dep: str) -> list[str]:
+    """The Python files that a dep stands for: itself, or those of a folder that hold more than a docstring."""
+    folder = ROOT / dep if dep.startswith("src/") else ROOT / "none"
+    files = [file for file in folder.rglob("*.py") if file.name != "__init__.py"]
+    return [dep] if dep.endswith(".py") else [str(file.relative_to(ROOT)) for file in files]
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_are_the_script_and_all_that_it_imports(stage: str) -> None:
     script = ROOT / "stages" / f"{stage.partition('@')[0]}.py"
-    declared = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
-    assert declared == closure(script, *chosen_by_name(stage))
+    assert {file for dep in STAGES[stage]["deps"] for file in code(dep)} == closure(script, *chosen_by_name(stage))
 
 
 def test_packages_hold_no_code_of_their_own_so_they_need_not_be_deps() -> None:
@@ -90,7 +97,7 @@ def test_packages_hold_no_code_of_their_own_so_they_need_not_be_deps() -> None:
 
 @pytest.mark.parametrize("script", ["download", "prepare", "repeats", "tfidf", "tsne"])
 def test_a_stage_that_trains_no_net_does_not_import_torch(script: str) -> None:
-    kinds = "dla.data.images, dla.data.texts, dla.data.questions" if script == "prepare" else "dla"
+    kinds = "dla.data.images, dla.data.texts, dla.data.questions, dla.data.corpus" if script == "prepare" else "dla"
     code = f"import sys; sys.path.insert(0, 'stages'); import {script}, {kinds}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "False\n", done.stderr
@@ -101,6 +108,7 @@ def test_imports_run_one_way() -> None:
     layers = [
         "errors",
         "parsing",
+        "settings",
         "params",
         "artifacts",
         "figures",
@@ -111,8 +119,10 @@ def test_imports_run_one_way() -> None:
         "optim",
         "fit",
         "tracking",
+        "job",
         "vision",
         "text",
+        "rl",
     ]
     layers += ["report", "stage", "cli"]
 
@@ -177,7 +187,9 @@ PARAMS = load_params(ROOT / "params.yaml")
 TRAINED = {f"train@{name}" for name in PARAMS.train}
 PAIRS = {f"pair@{seed}" for seed in PARAMS.repeats.seeds}
 TEXTS = {
-    f"{stage}@{name}" for stage in ("embed", "classify", "finetune", "tsne", "rank") for name in getattr(PARAMS, stage)
+    f"{stage}@{name}"
+    for stage in ("embed", "classify", "finetune", "tsne", "rank", "lm")
+    for name in getattr(PARAMS, stage)
 }
 
 
@@ -190,12 +202,14 @@ TEXTS = {
         ({"budgets.full.train.cnn": {"epochs": 3}}, set()),
         ({"budgets.demo.train.resnet50.epochs": 1}, {"train@cifar10-resnet50"}),
         ({"tracking.wandb": True}, set()),
-        ({"runtime.threads": 1}, {*TRAINED, *PAIRS, *TEXTS, "gradients"}),
+        ({"runtime.threads": 1}, {*TRAINED, *PAIRS, *TEXTS, "gradients", "generate"}),
         ({"budgets.demo.pair.epochs": 1}, PAIRS),
         ({"repeats.loss": 1.0}, {"repeats"}),
         ({"gradients.steps": 10}, {"gradients"}),
         ({"cam.cifar10-cnn.pictures": 4}, {"cam@cifar10-cnn"}),
         ({"embed.race.max_tokens": 64, "rank.joint.epochs": 3}, {"embed@race", "rank@joint"}),
+        ({"lm.dante.learning_rate": 1e-3, "generate.seed": 2}, {"lm@dante", "generate"}),
+        ({"budgets.demo.generate.length": 20, "data.dante.kept": ["PARADISO"]}, {"generate", "prepare@dante"}),
         ({"tfidf.tfidf.longest": 1, "tsne.test.seed": 2}, {"tfidf@tfidf", "tsne@test"}),
     ],
 )
@@ -253,7 +267,14 @@ def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone:
     assert "<link" not in page
     groups, repeats, gradients = 15, 3, 2
     confusions = len(PARAMS.tfidf) + len(PARAMS.classify) + len(PARAMS.finetune)
-    each = (PARAMS.train, PARAMS.classify, PARAMS.finetune, PARAMS.tsne, PARAMS.rank)  # DVC shows them one by one too
+    each = (
+        PARAMS.train,
+        PARAMS.classify,
+        PARAMS.finetune,
+        PARAMS.tsne,
+        PARAMS.rank,
+        PARAMS.lm,
+    )  # DVC shows them one by one too
     runs = sum(len(section) for section in each)
     assert page.count("vegaEmbed('#") == groups + repeats + gradients + confusions + runs
     assert page.count('<img src="static/') == len(PARAMS.cam) + confusions + len(PARAMS.tsne)

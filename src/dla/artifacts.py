@@ -182,6 +182,12 @@ def _number(cell: str) -> int | float | str:
 # --- texts ----------------------------------------------------------------------------------------------------
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text for readers."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_texts(path: Path, columns: Mapping[str, Any], metadata: Metadata) -> None:
     """Write columns of texts and numbers, all of one length, and a JSON-able `metadata` as one parquet file."""
     import pyarrow

@@ -27,12 +27,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_params(commands)
     _add_predict(commands)
     _add_classify(commands)
+    _add_generate(commands)
+    _add_play(commands)
     options = parser.parse_args(arguments)
     try:
         code: int = options.run(options)
     except UserError as error:
         _complain(error)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return code
 
 
@@ -196,3 +200,95 @@ def _texts(options: argparse.Namespace) -> list[str]:
     if not texts:
         raise UserError("there is no text to classify")
     return texts
+
+
+# --- dla generate -------------------------------------------------------------------------------------------------
+
+
+def _add_generate(commands: Commands[argparse.ArgumentParser]) -> None:
+    generate = commands.add_parser(
+        "generate",
+        help="let a language model go on from a prompt",
+        description="Write what a causal language model says after PROMPT, token by token as it says it.",
+        epilog='example: dla generate "The mean of " --sample top-p=0.9,temperature=0.8 --length 300',
+    )
+    generate.add_argument("prompt", nargs="?", default="", metavar="PROMPT", help="in quotes; none: from nothing")
+    generate.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="a key of `lm` or `sources` in params.yaml, a folder, or OWNER/NAME of the Hub (default: the first `lm`)",
+    )
+    generate.add_argument(
+        "--sample",
+        default="temperature=0.8",
+        metavar="HOW",
+        help="greedy, or any of temperature=T,top-k=K,top-p=P (default: temperature=0.8)",
+    )
+    generate.add_argument("--length", type=_count, default=500, metavar="N", help="tokens at most (default: 500)")
+    generate.add_argument("--seed", type=int, default=1, metavar="S", help="another one, another text (default: 1)")
+    generate.set_defaults(run=_generate)
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from dla.text.characters import START, tokens_of
+    from dla.text.speakers import find_speaker, parse_sampling
+    from dla.text.stream import stream
+
+    sampling = parse_sampling(options.sample)
+    speaker = find_speaker(options.model or next(iter(load_params().lm)))
+    prompt = tokens_of(speaker.tokenizer, options.prompt or speaker.tokenizer.bos_token or START)
+    print(options.prompt, end="", flush=True)
+    for piece in stream(speaker.model, speaker.tokenizer, prompt, options.length, sampling, options.seed):
+        print(piece, end="", flush=True)
+    print()
+    return 0
+
+
+# --- dla play -----------------------------------------------------------------------------------------------------
+
+
+def _add_play(commands: Commands[argparse.ArgumentParser]) -> None:
+    play = commands.add_parser(
+        "play",
+        help="watch a trained agent",
+        description="Let an agent that `dvc repro` trained play whole episodes, on a screen or into a GIF.",
+        epilog="example: dla play cartpole-ppo --episodes 3 --render gif episode.gif",
+    )
+    play.add_argument("name", metavar="RUN", help="a trained key of `agent` in params.yaml")
+    play.add_argument("--episodes", type=_count, default=1, metavar="N", help="how many (default: 1)")
+    play.add_argument("--seed", type=int, default=0, metavar="S", help="of the first episode (default: 0)")
+    play.add_argument(
+        "--render",
+        nargs="+",
+        default=[],
+        metavar=("human|gif", "FILE"),
+        help="human: a window; gif FILE: all episodes in one file; left out: nothing is drawn",
+    )
+    play.set_defaults(run=_play)
+
+
+def _play(options: argparse.Namespace) -> int:
+    from dla.rl.evaluate import play, write_gif
+    from dla.rl.results import read_agent
+
+    mode, file = _rendering(options.render)
+    net, run = read_agent(options.name)
+    frames = []
+    for seed in range(options.seed, options.seed + options.episodes):
+        shown = list(play(net, run.environment, seed, mode))
+        frames += [frame for frame, _ in shown if frame is not None]
+        print(f"seed {seed}  steps {len(shown) - 1}  return {shown[-1][1]:.2f}")
+    if file:
+        write_gif(file, frames)
+    return 0
+
+
+def _rendering(words: Sequence[str]) -> tuple[str | None, Path | None]:
+    match words:
+        case []:
+            return None, None
+        case ["human"]:
+            return "human", None
+        case ["gif", file]:
+            return "rgb_array", Path(file)
+    raise UserError(f"--render {' '.join(words)}: takes human, or gif and a FILE")

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from dla.checkpoint import Checkpoint
 from dla.errors import UserError
 from dla.optim import Probe, Steps, build_optimizer
-from dla.params import Training
 from dla.runtime import Plan
+from dla.settings.training import Training
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and targets
 
@@ -122,6 +122,8 @@ def fit(
     compute = torch.compile(model) if plan.compiled else model
     history, best, kept = _resume(model, optimizer, checkpoint)
     for number in range(len(history) + 1, settings.epochs + 1):
+        if settings.patience and best and number > best + settings.patience:
+            break
         first, total = (number - 1) * len(train), settings.epochs * len(train)
         steps = Steps(settings, optimizer, first, total, probe)
         scores = train_epoch(compute, model, train.epoch(number), objective, plan, steps)
@@ -129,7 +131,7 @@ def fit(
         measured = probe.epoch() if probe else {}
         epoch = Epoch(number, steps.rate, scores, evaluate(compute, model, validation, objective, plan), measured)
         history.append(epoch)
-        if best == 0 or settings.keep == "last" or _is_better(epoch, history[best - 1]):
+        if best == 0 or _is_better(epoch, history[best - 1], settings.keep):
             best, kept = number, {name: value.detach().clone() for name, value in model.state_dict().items()}
         _save(checkpoint, model, optimizer, history, best, kept)
         for observe in observers:
@@ -219,12 +221,13 @@ class _Sums:
 # --- state between epochs -------------------------------------------------------------------------------------
 
 
-def _is_better(epoch: Epoch, best: Epoch) -> bool:
-    """More right on validation; of equals the one with the smaller loss."""
-    return (epoch.validation.accuracy, -epoch.validation.loss) > (
-        best.validation.accuracy,
-        -best.validation.loss,
-    )
+def _is_better(epoch: Epoch, best: Epoch, keep: str) -> bool:
+    """Whether a later epoch is to be kept instead; of two with equal accuracy it is the one with the smaller loss."""
+    if keep == "last":
+        return True
+    if keep == "lowest-loss":
+        return epoch.validation.loss < best.validation.loss
+    return (epoch.validation.accuracy, -epoch.validation.loss) > (best.validation.accuracy, -best.validation.loss)
 
 
 def _require_finite(loss: float, number: int, settings: Training) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from dla.params import Training
+from dla.settings.training import Training
 
 
 class Probe(Protocol):
@@ -49,9 +49,12 @@ def learning_rate_at(settings: Training, step: int, total: int) -> float:
     `one-cycle` is Smith and Topin's (arXiv 1708.07120) as torch.optim.lr_scheduler.OneCycleLR has it by default.
     """
     peak = settings.learning_rate
+    rising = round(settings.warmup * total)
+    if step < rising:
+        return peak * (step + 1) / (rising + 1)
     match settings.schedule:
         case "cosine":
-            return _cosine(peak, 0.0, step / total)
+            return _cosine(peak, 0.0, (step - rising) / (total - rising))
         case "one-cycle":
             turn = 0.3 * total - 1
             if step <= turn:

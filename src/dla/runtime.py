@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from dla.errors import UserError
-from dla.params import Runtime
+from dla.settings.training import Runtime
 
 # Below this, casting to bfloat16 costs more than it saves: the step of the 784-64-64-10 perceptron at batch 64 is
 # 7 MFLOP, of the smallest convolutional net of the laboratories 1.5 GFLOP.

@@ -15,7 +15,7 @@ from typing import Any
 
 from dla.errors import UserError
 from dla.fit import Epoch, Observer
-from dla.params import Tracking
+from dla.settings.training import Tracking
 
 LOGS = Path("runs")
 

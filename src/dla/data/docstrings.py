@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -58,6 +59,18 @@ def libraries() -> dict[str, datasets.Dataset]:
         )
         for split, chosen in split_by_module(collect(), {"test": TEST_FRACTION}).items()
     }
+
+
+CHARACTERS = 400_000  # of the text for a language model, about those of a long novel's half
+PLAIN = re.compile(r"[ -~\n]+")  # a text of these alone has the characters of a keyboard
+
+
+def text() -> str:
+    """One long text: docstrings in a random order, a line each. Stands in for a poem."""
+    found = collect()
+    order = np.random.default_rng(SEED).permutation(len(found))
+    lines = (f"{found[i].summary} {found[i].body}\n" for i in order)
+    return "".join(line for line in lines if PLAIN.fullmatch(line))[:CHARACTERS].rpartition("\n")[0] + "\n"
 
 
 QUESTION = "What is this text about?"
@@ -142,12 +155,23 @@ def _read(library: str) -> Iterator[Docstring]:
     files = [file for file in sorted(root.rglob("*.py")) if not {"tests", "testing"} & set(file.parts)]
     for i in np.random.default_rng(SEED).permutation(len(files)):
         module = files[i].relative_to(root.parent).as_posix()
-        for node in ast.walk(ast.parse(files[i].read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and (text := ast.get_docstring(node)):
+        for node in _definitions(ast.parse(files[i].read_text(encoding="utf-8"))):
+            if text := ast.get_docstring(node):
                 summary, _, rest = text.partition("\n\n")
                 summary, body = clean(summary, library), clean(rest, library)
                 if 0 < len(summary.split()) <= SUMMARY and len(body.split()) >= SHORTEST:
                     yield Docstring(library, module, summary, " ".join(body.split()[:LONGEST]))
+
+
+def _definitions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    """Functions and classes in the order of `ast.walk`, which would also look into every expression."""
+    waiting: deque[ast.AST] = deque([tree])
+    while waiting:
+        node = waiting.popleft()
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node
+        for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+            waiting.extend(getattr(node, block, ()))
 
 
 def clean(text: str, library: str) -> str:

@@ -1,4 +1,5 @@
-"""Real data that the dependencies already carry, written in the form the Hub serves: parquet, or a folder of a model.
+"""Real data that the dependencies already carry, written in the form the Hub serves: parquet, a folder
+of a model, or a text.
 
 They stand in for the data sets and models of the laboratories where no network is to be used, and are never noise.
 """
@@ -13,6 +14,7 @@ import datasets
 
 from dla.artifacts import atomic
 from dla.data import docstrings, encoder, scenes
+from dla.data.raw import ABSENT, TEXT
 from dla.errors import UserError
 from dla.parsing import did_you_mean
 
@@ -26,24 +28,31 @@ DATASETS: dict[str, Callable[[], dict[str, datasets.Dataset]]] = {  # name -> ma
     "docstring-libraries": docstrings.libraries,
     "docstring-summaries": docstrings.summaries,
 }
-MODELS: dict[str, Callable[[Path], None]] = {"tiny-distilbert": encoder.write}  # name -> writer into a folder
+MODELS: dict[str, Callable[[Path], None]] = {  # name -> writer into a folder
+    "tiny-distilbert": encoder.write,
+    "nothing": lambda folder: (folder / ABSENT).touch(),
+}
+TEXTS: dict[str, Callable[[], str]] = {"docstring-text": docstrings.text}
 
 
 def write(name: str, folder: Path) -> None:
-    """Write the embedded source `name` into `folder`: one parquet file per split, or a model's files.
+    """Write the embedded source `name` into `folder`: one parquet file per split, a model's files, or text.txt.
 
     Raises
     ------
     UserError
         If there is no such source.
     """
-    known = [*DATASETS, *MODELS]
+    known = [*DATASETS, *MODELS, *TEXTS]
     if name not in known:
         raise UserError(f"embedded source {name!r} is not one of {', '.join(known)}{did_you_mean(name, known)}")
     with atomic(folder) as temporary:
         temporary.mkdir()
         if name in MODELS:
             MODELS[name](temporary)
+            return
+        if name in TEXTS:
+            (temporary / TEXT).write_text(TEXTS[name](), encoding="utf-8")
             return
         for split, rows in DATASETS[name]().items():
             rows.to_parquet(temporary / f"{split}-00000.parquet")

@@ -21,7 +21,9 @@ from huggingface_hub.errors import (
 
 from dla.artifacts import atomic
 from dla.errors import UserError
-from dla.params import HubSource, ModelSource
+from dla.settings.data import DatasetSource, ModelSource
+
+HubSource = DatasetSource | ModelSource
 
 
 def download(source: HubSource, folder: Path) -> None:
@@ -44,6 +46,20 @@ def download(source: HubSource, folder: Path) -> None:
         for split, patterns in source.files.items():
             for number, file in enumerate(_matching(snapshot, patterns, source)):
                 _copy(file, temporary / f"{split}-{number:05d}{file.suffix}")
+
+
+MODEL_FILES = ("*.json", "model*.safetensors", "vocab.txt", "merges.txt", "tokenizer.model")
+
+
+def fetch_model(name: str) -> Path:
+    """A folder with the model `name` of the Hub, in the Hub client's cache.
+
+    Raises
+    ------
+    UserError
+        As `download` does.
+    """
+    return _snapshot(ModelSource(type="model", repository=name, revision="main", files=MODEL_FILES, embedded="nothing"))
 
 
 def _matching(snapshot: Path, patterns: Sequence[str], source: HubSource) -> list[Path]:

@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from dla.artifacts import write_tensors
 from dla.data.pixels import Array, to_pixels
 from dla.data.sources import broken, class_names, read_source
-from dla.params import Images
+from dla.settings.data import Images
 
 
 def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from dla.artifacts import write_texts
 from dla.data.sources import read_source
 from dla.errors import UserError
-from dla.params import Questions
+from dla.settings.data import Questions
 
 COLUMNS = ("example_id", "article", "question", "options", "answer")
 LETTERS = "ABCD"

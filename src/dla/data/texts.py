@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 
 from dla.artifacts import write_texts
 from dla.data.sources import class_names, read_source
-from dla.params import Texts
+from dla.settings.data import Texts
 
 
 def prepare(raw: Path, settings: Texts, prepared: Path, source: str) -> None:

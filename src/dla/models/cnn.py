@@ -9,7 +9,7 @@ from torch import nn
 
 from dla.models.layers import Dropout, convolution
 from dla.models.registry import InputShape, register
-from dla.params import CNNModel
+from dla.settings.models import CNNModel
 
 
 @register("cnn")

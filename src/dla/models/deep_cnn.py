@@ -10,7 +10,7 @@ from torch import nn
 
 from dla.models.layers import convolution
 from dla.models.registry import InputShape, register
-from dla.params import DeepCNNModel
+from dla.settings.models import DeepCNNModel
 
 
 @register("plain_cnn")

@@ -25,19 +25,27 @@ class Dropout(nn.Module):
 
     def __init__(self, probability: float) -> None:
         super().__init__()
-        self.probability = probability
+        self.p = probability  # torch's name for it
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # any shape -> the same
         if not self.training or x.device.type != "cpu" or x.numel() % 4 or torch.compiler.is_compiling():
-            return F.dropout(x, self.probability, self.training)
+            return F.dropout(x, self.p, self.training)
         bits = torch.empty_like(x, dtype=torch.int16)  # in the memory order of x, which has no gaps
         bits.as_strided((x.numel(),), (1,)).view(torch.int64).random_(-(2**63), None)
-        threshold = round(self.probability * 2**16)
+        threshold = round(self.p * 2**16)
         kept = (bits >= threshold - 2**15).to(x.dtype)
         return x * kept.mul_(2**16 / (2**16 - threshold))
 
     def extra_repr(self) -> str:
-        return f"{self.probability}"
+        return f"{self.p}"
+
+
+def replace_dropout(model: nn.Module) -> None:
+    """Give a library's model this dropout instead of torch's."""
+    for module in model.modules():
+        for name, child in module.named_children():
+            if isinstance(child, nn.Dropout):
+                setattr(module, name, Dropout(child.p))
 
 
 class ZeroPadding(nn.Module):

@@ -10,7 +10,7 @@ from torch import nn
 
 from dla.models.layers import Dropout
 from dla.models.registry import InputShape, register
-from dla.params import MLPModel
+from dla.settings.models import MLPModel
 
 
 @register("mlp")

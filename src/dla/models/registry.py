@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from dla.params import Model
 from dla.parsing import did_you_mean
+from dla.settings.models import Model
 
 InputShape = tuple[int, int, int]  # channels, height, width
 

@@ -16,7 +16,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from dla.models.layers import ZeroPadding
 from dla.models.registry import InputShape, register
-from dla.params import ResNetModel
+from dla.settings.models import ResNetModel
 
 
 class PlainBlock(BasicBlock):

@@ -12,12 +12,12 @@ import torch
 from sklearn.metrics import log_loss
 from torch import nn
 
-from dla import tracking
 from dla.artifacts import write_tensors
-from dla.checkpoint import Checkpoint
-from dla.fit import fit
-from dla.params import LogisticRegressionHead, MLPHead, Runtime, Tracking
-from dla.runtime import Plan, plan, seed_everything, start
+from dla.job import Job, Outcome
+from dla.models.registry import count_parameters
+from dla.runtime import Plan, seed_everything, start
+from dla.settings.text import LogisticRegressionHead, MLPHead
+from dla.settings.training import Runtime, Tracking
 from dla.text.batches import VectorBatches
 from dla.text.features import Labelled, read_labelled
 from dla.text.linear import fit_linear
@@ -33,8 +33,7 @@ class Learned:
 
     probabilities: Callable[[Array], Array]  # (N, D) -> (N, classes)
     curve: list[dict[str, Any]]  # rows of `fit.COLUMNS`
-    best_epoch: int | None = None
-    checkpoint: Checkpoint | None = None
+    outcome: Outcome | None = None  # where a loop trained it
 
 
 def train_logreg(name: str, settings: LogisticRegressionHead, features: Path, model: Path) -> Learned:
@@ -60,21 +59,14 @@ def train_mlp(name: str, settings: MLPHead, features: Path, runtime: Runtime, lo
     mean, std = (torch.from_numpy(found(train.vectors, axis=0)) for found in (np.mean, np.std))
     net = perceptron(mean, std, settings.widths, len(metadata["classes"]), settings.dropout)
     data = _batches(train, device, settings.batch_size, settings.seed), _batches(validation, device, EVALUATION_BATCH)
-    flops = 2.0 * sum(weights.numel() for weights in net.parameters()) * settings.batch_size
-    chosen = plan(runtime, device, flops, settings.epochs * len(data[0]))
-    net = net.to(device)
-    print(f"{name}: {len(data[0])} batches an epoch; {chosen.reason}", flush=True)
-    identity = {"head": asdict(settings), "device": device.type, "dtype": str(chosen.dtype)}
-    checkpoint = Checkpoint(identity, [features])
-    with tracking.observers(name, settings.epochs, asdict(settings), log) as observers:
-        fitted = fit(net, data, settings, chosen, checkpoint, observers=observers)
+    flops = 2.0 * count_parameters(net) * settings.batch_size
+    outcome = Job(name, settings, [features], device, runtime, log).run(net, data, flops)
     weights = {key: value.cpu().numpy() for key, value in net.state_dict().items()}
     write_tensors(model, weights, {**metadata, "head": asdict(settings)})
     return Learned(
-        lambda vectors: softmax(net, torch.from_numpy(vectors).to(device), chosen),
-        list(fitted.rows(name)),
-        fitted.kept_epoch,
-        checkpoint,
+        lambda vectors: softmax(net, torch.from_numpy(vectors).to(device), outcome.plan),
+        list(outcome.fitted.rows(name)),
+        outcome,
     )
 
 

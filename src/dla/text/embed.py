@@ -13,9 +13,10 @@ import pyarrow.compute
 
 from dla.artifacts import read_texts, write_tensors
 from dla.checkpoint import Checkpoint
-from dla.params import Embedding, Runtime
 from dla.runtime import plan, start
-from dla.text.encode import Array, Encoder, Tokens, encode, read_encoder, tokenize, tokenize_jointly
+from dla.settings.text import Embedding
+from dla.settings.training import Runtime
+from dla.text.encode import BATCH_TOKENS, Array, Encoder, Tokens, encode, read_encoder, tokenize, tokenize_jointly
 
 SPLITS = ("train", "validation", "test")
 
@@ -44,7 +45,7 @@ def embed(settings: Embedding, prepared: Path, folder: Path, runtime: Runtime, f
 
     tokens = sum(len(sequence["input_ids"]) for sequence in sequences)
     parameters = sum(parameter.numel() for parameter in encoder.model.parameters())
-    chosen = plan(runtime, device, flops=2.0 * parameters * tokens, batches=1)
+    chosen = plan(runtime, device, flops=2.0 * parameters * BATCH_TOKENS[device.type], batches=1)
     print(f"{len(sequences):,} sequences, {tokens:,} tokens; {chosen.reason}", flush=True)
     identity = {"embed": asdict(settings), "device": device.type, "dtype": str(chosen.dtype)}
     checkpoint = Checkpoint(identity, [prepared, *sorted(folder.iterdir())])
@@ -74,7 +75,8 @@ def split_rows(table: pyarrow.Table, split: str, examples: int | None) -> pyarro
 
 def targets(rows: pyarrow.Table) -> Array:
     """What is right, (N,) int64: the class of a text, or the number of a question's option."""
-    return np.array(rows["label" if "label" in rows.column_names else "answer"], np.int64)
+    found: Array = rows["label" if "label" in rows.column_names else "answer"].to_numpy().astype(np.int64)
+    return found
 
 
 def levels(rows: pyarrow.Table) -> Array:

@@ -52,7 +52,13 @@ def read_encoder(folder: Path) -> Encoder:
 
 
 def read_pretrained(folder: Path, kind: str, **settings: Any) -> tuple[Any, Any]:
-    """Tokenizer and model of the folder; `kind` is one of the automatic classes of transformers."""
+    """Tokenizer and model of the folder.
+
+    Parameters
+    ----------
+    kind : one of the automatic classes of transformers
+    settings : of the model's configuration, instead of what stands in the folder; those it does not know are left out
+    """
     import transformers
 
     transformers.utils.logging.set_verbosity_error()
@@ -61,9 +67,10 @@ def read_pretrained(folder: Path, kind: str, **settings: Any) -> tuple[Any, Any]
         raise UserError(f"{folder}: is missing; `dvc repro` makes it")
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        automatic = getattr(transformers, kind)
-        model = automatic.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, **settings
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+        config.update({name: value for name, value in settings.items() if hasattr(config, name)})
+        model = getattr(transformers, kind).from_pretrained(
+            folder, config=config, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,14 @@ import torch
 from scipy.special import softmax
 from torch import nn
 
-from dla import tracking
 from dla.artifacts import Metadata, atomic, read_texts, write_metrics
-from dla.checkpoint import Checkpoint
-from dla.fit import CrossEntropy, Fitted, fit
-from dla.models.layers import keep_float32
-from dla.params import FineTuning, Runtime, Tracking
-from dla.runtime import Plan, plan, seed_everything, start
+from dla.fit import CrossEntropy
+from dla.job import Job, Outcome
+from dla.models.layers import keep_float32, replace_dropout
+from dla.models.registry import count_parameters
+from dla.runtime import Plan, seed_everything, start
+from dla.settings.text import FineTuning
+from dla.settings.training import Runtime, Tracking
 from dla.text.batches import TokenBatches
 from dla.text.embed import LEVELS, joint_tokens, levels, split_rows, targets
 from dla.text.encode import Tokens, read_pretrained, token_limit, tokenize
@@ -58,8 +59,7 @@ class Tuned:
     model: Any
     tokenizer: Any
     facts: Metadata
-    fitted: Fitted
-    checkpoint: Checkpoint
+    outcome: Outcome
     max_tokens: int
     rows: dict[str, pyarrow.Table]
     logits: dict[str, Array]  # (N, classes or options)
@@ -76,7 +76,7 @@ class Tuned:
     def metrics(self) -> dict[str, Any]:
         """Scores on validation and test: of a classifier, or of answers."""
         made = {split: self._scores(split) for split in self.rows}
-        return {"data": self.facts["source"], **made, "best_epoch": self.fitted.kept_epoch}
+        return {"data": self.facts["source"], **made, "best_epoch": self.outcome.fitted.kept_epoch}
 
     def _scores(self, split: str) -> dict[str, Any]:
         if "classes" in self.facts:
@@ -116,31 +116,38 @@ def finetune(name: str, settings: FineTuning, prepared: Path, folder: Path, runt
             "test": (EVALUATION_BATCH,),
         }.items()
     }
-    net = Packed(model, types="token_type_ids" in sequences["train"][0]).to(device)
+    net = Packed(model, types="token_type_ids" in sequences["train"][0])
     tokens = sum(len(row["input_ids"]) for row in sequences["train"])
-    weights = sum(parameter.numel() for parameter in model.parameters())
-    chosen = plan(
-        runtime, device, 2.0 * weights * tokens / len(batches["train"]), settings.epochs * len(batches["train"])
+    flops = 2.0 * count_parameters(net) * tokens / len(batches["train"])
+    smoothing = settings.label_smoothing
+    objective = CrossEntropy(smoothing) if "classes" in facts else RankingLoss("softmax", smoothing)
+    files = [prepared, *sorted(folder.iterdir())]
+    outcome = Job(name, settings, files, device, runtime, log).run(
+        net, (batches["train"], batches["validation"]), flops, objective=objective
     )
-    print(f"{name}: {weights:,} parameters, {len(batches['train'])} batches an epoch; {chosen.reason}", flush=True)
-    identity = {"finetune": asdict(settings), "device": device.type, "dtype": str(chosen.dtype)}
-    checkpoint = Checkpoint(identity, [prepared, *sorted(folder.iterdir())])
-    objective = CrossEntropy(settings.label_smoothing) if "classes" in facts else RankingLoss("softmax")
-    with tracking.observers(name, settings.epochs, asdict(settings), log) as observers:
-        data = (batches["train"], batches["validation"])
-        fitted = fit(net, data, settings, chosen, checkpoint, objective=objective, observers=observers)
     evaluated = ("validation", "test")
-    found = {split: _logits(net, sequences[split], padding, batches[split].options, chosen) for split in evaluated}
+    found = {
+        split: _logits(net, sequences[split], padding, batches[split].options, outcome.plan) for split in evaluated
+    }
     rows = {split: splits[split] for split in evaluated}
-    return Tuned(model, tokenizer, facts, fitted, checkpoint, limit, rows, found)
+    return Tuned(model, tokenizer, facts, outcome, limit, rows, found)
+
+
+# Attention's own weights are not dropped, under any name a configuration has for it: attention that drops cannot be
+# fused, and on two CPU cores a training step then takes 1.5 times as long.
+WHOLE_ATTENTION = {"attention_probs_dropout_prob": 0.0, "attention_dropout": 0.0, "attn_pdrop": 0.0}
 
 
 def _read(folder: Path, facts: Metadata) -> tuple[Any, Any]:
-    if "classes" not in facts:
-        return read_pretrained(folder, "AutoModelForMultipleChoice")
-    names = dict(enumerate(facts["classes"]))
-    numbers = {name: number for number, name in names.items()}
-    return read_pretrained(folder, "AutoModelForSequenceClassification", id2label=names, label2id=numbers)
+    if "classes" in facts:
+        names = dict(enumerate(facts["classes"]))
+        numbers = {name: number for number, name in names.items()}
+        kind, labels = "AutoModelForSequenceClassification", {"id2label": names, "label2id": numbers}
+    else:
+        kind, labels = "AutoModelForMultipleChoice", {}
+    tokenizer, model = read_pretrained(folder, kind, **WHOLE_ATTENTION, **labels)
+    replace_dropout(model)
+    return tokenizer, model
 
 
 def _sequences(tokenizer: Any, rows: pyarrow.Table, limit: int) -> list[Tokens]:

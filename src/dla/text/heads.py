@@ -12,8 +12,8 @@ import numpy as np
 
 from dla.artifacts import Metadata, read_tensors
 from dla.errors import UserError
-from dla.params import Embedding, MLPHead, WordCounts
 from dla.parsing import parse
+from dla.settings.text import Embedding, MLPHead, WordCounts
 
 Array = np.ndarray[Any, Any]
 FOLDER = Path("models/text")

@@ -22,8 +22,9 @@ class RankingLoss:
     An answer is right if it alone has the highest score: a tie is not a hit.
     """
 
-    def __init__(self, kind: Literal["margin", "ratio", "softmax"]) -> None:
+    def __init__(self, kind: Literal["margin", "ratio", "softmax"], label_smoothing: float = 0.0) -> None:
         self.kind = kind
+        self.label_smoothing = label_smoothing  # of softmax alone
 
     def __call__(
         self, model: Callable[..., Any], batch: tuple[torch.Tensor, torch.Tensor]
@@ -35,7 +36,7 @@ class RankingLoss:
     def loss(self, scores: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
         """Mean loss of scores (B, options) with the right option's number (B,)."""
         if self.kind == "softmax":
-            return F.cross_entropy(scores, answers)
+            return F.cross_entropy(scores, answers, label_smoothing=self.label_smoothing)
         # Masks instead of indices: nothing here waits for the device.
         is_right, right = _right(scores, answers)
         wrong = ~is_right / (scores.shape[1] - 1)

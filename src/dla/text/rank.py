@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from dla import tracking
 from dla.artifacts import read_tensors
-from dla.checkpoint import Checkpoint
-from dla.fit import Fitted, fit
-from dla.params import Ranking, Runtime, Tracking
-from dla.runtime import Plan, plan, seed_everything, start
+from dla.job import Job, Outcome
+from dla.models.registry import count_parameters
+from dla.runtime import Plan, seed_everything, start
+from dla.settings.text import Ranking
+from dla.settings.training import Runtime, Tracking
 from dla.text.batches import VectorBatches
 from dla.text.losses import RankingLoss
 from dla.text.perceptron import perceptron
@@ -65,8 +65,7 @@ def option_vectors(tensors: dict[str, torch.Tensor], combine: str) -> Callable[[
 class Ranked:
     """A trained scorer and what it makes of validation and test."""
 
-    fitted: Fitted
-    checkpoint: Checkpoint
+    outcome: Outcome
     weights: dict[str, Array]
     source: str  # embedded or hub
     scores: dict[str, Array]  # (N, 4)
@@ -77,7 +76,7 @@ class Ranked:
     def metrics(self) -> dict[str, Any]:
         """Accuracy on validation and test, there overall and by level."""
         made = {split: answer_metrics(*self.split(split), self.names) for split in self.scores}
-        return {"data": self.source, **made, "best_epoch": self.fitted.kept_epoch}
+        return {"data": self.source, **made, "best_epoch": self.outcome.fitted.kept_epoch}
 
     def split(self, split: str) -> tuple[Array, Array, Array]:
         """Scores, answers and levels of one split."""
@@ -101,26 +100,22 @@ def rank(name: str, settings: Ranking, features: Path, runtime: Runtime, log: Tr
     )
     mean, std = _statistics(batches)
     net = Scorer(perceptron(mean, std, settings.widths, 1, settings.dropout))
-    weights = sum(parameter.numel() for parameter in net.parameters())
-    chosen = plan(runtime, device, 2.0 * weights * 4 * settings.batch_size, settings.epochs * len(batches))
-    net = net.to(device)
-    print(f"{name}: {weights:,} parameters, {len(batches)} batches an epoch; {chosen.reason}", flush=True)
-    identity = {"rank": asdict(settings), "device": device.type, "dtype": str(chosen.dtype)}
-    checkpoint = Checkpoint(identity, [features])
+    flops = 2.0 * count_parameters(net) * 4 * settings.batch_size
     evaluated = {
         split: VectorBatches(option_vectors(tensors, settings.combine), tensors["answers"], EVALUATION_BATCH)
         for split, tensors in {"validation": validation, "test": test}.items()
     }
-    objective = RankingLoss(settings.loss)
-    with tracking.observers(name, settings.epochs, asdict(settings), log) as observers:
-        data = (batches, evaluated["validation"])
-        fitted = fit(net, data, settings, chosen, checkpoint, objective=objective, observers=observers)
+    outcome = Job(name, settings, [features], device, runtime, log).run(
+        net,
+        (batches, evaluated["validation"]),
+        flops,
+        objective=RankingLoss(settings.loss, settings.label_smoothing),
+    )
     return Ranked(
-        fitted,
-        checkpoint,
+        outcome,
         {key: value.cpu().numpy() for key, value in net.state_dict().items()},
         metadata["source"],
-        {split: _scores(net, found, chosen) for split, found in evaluated.items()},
+        {split: _scores(net, found, outcome.plan) for split, found in evaluated.items()},
         {"validation": validation["answers"].cpu().numpy(), "test": test["answers"].cpu().numpy()},
         {"validation": validation["levels"].cpu().numpy(), "test": test["levels"].cpu().numpy()},
         metadata["levels"],

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dla.artifacts import write_figure, write_metrics, write_table
-from dla.text.scores import CONFUSION, Array, classification, confusion_figure, confusion_rows
+from dla.text.confusion import CONFUSION, confusion_figure, confusion_rows
+from dla.text.scores import Array, classification
 
 
 def write_results(

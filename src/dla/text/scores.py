@@ -1,16 +1,12 @@
-"""How good a text classifier is, split by split."""
+"""How good classifiers of texts and choosers of answers are, split by split."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from scipy import stats
-from sklearn.metrics import ConfusionMatrixDisplay, precision_recall_fscore_support
-
-from dla.figures import new_figure
 
 Array = np.ndarray[Any, Any]
 BINS = 15  # of the calibration error, as Guo et al. (arXiv 1706.04599) have it
@@ -31,6 +27,8 @@ def classification(labels: Array, probabilities: Array, classes: Sequence[str]) 
     labels : (N,) int64
     probabilities : (N, classes)
     """
+    from sklearn.metrics import precision_recall_fscore_support  # half a second that ranking need not wait
+
     predicted = probabilities.argmax(1)
     numbers = range(len(classes))
     every = precision_recall_fscore_support(labels, predicted, labels=numbers, zero_division=0.0)
@@ -72,32 +70,3 @@ def calibration_error(right: Array, confidence: Array) -> float:
     bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     gaps = np.bincount(bins, right, BINS) - np.bincount(bins, confidence, BINS)
     return float(np.abs(gaps).sum() / len(right))
-
-
-CONFUSION = ("actual", "predicted")
-
-
-def confusion_rows(labels: Array, probabilities: Array, classes: Sequence[str]) -> Iterator[dict[str, str]]:
-    """One row of `CONFUSION` per text, as DVC's confusion templates count them."""
-    for label, predicted in zip(labels, probabilities.argmax(1), strict=True):
-        yield {"actual": classes[label], "predicted": classes[predicted]}
-
-
-def confusion_figure(labels: Array, probabilities: Array, classes: Sequence[str], title: str) -> Figure:
-    """The confusion matrix, each row adding up to 1."""
-    with new_figure(5, 4.5) as figure:
-        axes = figure.subplots()
-        ConfusionMatrixDisplay.from_predictions(
-            labels,
-            probabilities.argmax(1),
-            labels=range(len(classes)),
-            display_labels=classes,
-            normalize="true",
-            values_format=".2f",
-            cmap="Blues",
-            xticks_rotation=30,
-            ax=axes,
-            im_kw={"vmin": 0, "vmax": 1},
-        )
-        axes.set(title=title, xlabel="predicted", ylabel="actual")
-    return figure

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from dla.params import WordCounts
+from dla.settings.text import WordCounts
 from dla.text.linear import Linear, fit_linear
 
 Array = np.ndarray[Any, Any]

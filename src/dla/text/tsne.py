@@ -13,7 +13,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from dla.figures import new_figure
-from dla.params import Scatter
+from dla.settings.text import Scatter
 
 Array = np.ndarray[Any, Any]
 COLUMNS = ("x", "y", "class", "text")

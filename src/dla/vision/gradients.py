@@ -16,8 +16,10 @@ from dla.data.batches import Augmentation, Batch, ImageBatches, read_split
 from dla.fit import CrossEntropy, mode
 from dla.models.registry import build
 from dla.optim import build_optimizer
-from dla.params import DeepCNNModel, GradientStudy, Runtime, Training
 from dla.runtime import seed_everything, start
+from dla.settings.models import DeepCNNModel
+from dla.settings.training import Runtime, Training
+from dla.settings.vision import GradientStudy
 
 
 @dataclass(frozen=True)

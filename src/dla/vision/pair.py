@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dla.artifacts import write_metrics, write_table
-from dla.params import ImageRun, Runtime, Tracking
+from dla.settings.training import Runtime, Tracking
+from dla.settings.vision import ImageRun
 from dla.vision.groups import GroupGradients
 from dla.vision.train import Trained, train_image_run
 
@@ -52,7 +53,7 @@ class TrainedPair:
         write_table(gradients, GRADIENTS, self.gradients())
         write_metrics(metrics, {label: trained.metrics() for label, trained in self.trained.items()})
         for trained in self.trained.values():
-            trained.checkpoint.discard()
+            trained.outcome.checkpoint.discard()
 
 
 def train_pair(seed: int, runs: Mapping[str, ImageRun], prepared: Path, runtime: Runtime, log: Tracking) -> TrainedPair:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import integrate, stats
 
 from dla.artifacts import read_table
-from dla.params import Repeats
+from dla.settings.vision import Repeats
 
 Row = dict[str, Any]
 Values = np.ndarray[Any, np.dtype[np.float64]]

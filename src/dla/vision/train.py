@@ -11,15 +11,15 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dla import tracking
 from dla.artifacts import write_metrics, write_table, write_tensors
-from dla.checkpoint import Checkpoint
 from dla.data.batches import Augmentation, Facts, ImageBatches, read_split
-from dla.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, fit, mode
+from dla.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, mode
+from dla.job import Job, Outcome
 from dla.models.registry import InputShape, build, count_parameters
 from dla.optim import Probe
-from dla.params import ImageRun, Runtime, Tracking
-from dla.runtime import plan, seed_everything, start
+from dla.runtime import seed_everything, start
+from dla.settings.training import Runtime, Tracking
+from dla.settings.vision import ImageRun
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,13 @@ class Trained:
     run: ImageRun
     facts: Facts
     input_shape: InputShape
-    fitted: Fitted
+    outcome: Outcome
     test: Scores
-    checkpoint: Checkpoint
+
+    @property
+    def fitted(self) -> Fitted:
+        """The curves, and the epoch whose weights were kept."""
+        return self.outcome.fitted
 
     def metrics(self) -> dict[str, Any]:
         """What `dvc metrics show` shows; nothing that changes from one run of this to the next."""
@@ -55,7 +59,7 @@ class Trained:
         write_tensors(weights, tensors, self.metadata())
         write_metrics(metrics, self.metrics())
         write_table(curves, COLUMNS, self.fitted.rows(self.name))
-        self.checkpoint.discard()
+        self.outcome.checkpoint.discard()
 
 
 def train_image_run(
@@ -93,26 +97,14 @@ def train_image_run(
         Augmentation(run.crop_padding, run.flip),
     )
     flops = forward_flops(model, input_shape) * run.batch_size
-    chosen = plan(runtime, device, flops, run.epochs * len(batches))
-    model = model.to(device).to(memory_format=torch.channels_last)
-    print(
-        f"{name}: {count_parameters(model):,} parameters, {len(batches)} batches an epoch; {chosen.reason}",
-        flush=True,
+    model.to(memory_format=torch.channels_last)
+    data = batches, ImageBatches(validation, facts, EVALUATION_BATCH)
+    outcome = Job(name, run, [prepared], device, runtime, log).run(
+        model, data, flops, probe=probe(model) if probe else None
     )
-
-    identity = {
-        "run": asdict(run),
-        "device": device.type,
-        "dtype": str(chosen.dtype),
-        "compiled": chosen.compiled,
-    }
-    checkpoint = Checkpoint(identity, [prepared])
-    with tracking.observers(name, run.epochs, asdict(run), log) as observers:
-        data = (batches, ImageBatches(validation, facts, EVALUATION_BATCH))
-        fitted = fit(model, data, run, chosen, checkpoint, probe=probe(model) if probe else None, observers=observers)
     test, _ = read_split(prepared, "test", device)
-    scores = evaluate(model, model, ImageBatches(test, facts, EVALUATION_BATCH), CrossEntropy(), chosen)
-    return Trained(name, model, run, facts, input_shape, fitted, scores, checkpoint)
+    scores = evaluate(model, model, ImageBatches(test, facts, EVALUATION_BATCH), CrossEntropy(), outcome.plan)
+    return Trained(name, model, run, facts, input_shape, outcome, scores)
 
 
 EVALUATION_BATCH = 256  # pictures; no gradients are kept, so memory is no concern

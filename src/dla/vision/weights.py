@@ -11,8 +11,8 @@ from torch import nn
 from dla.artifacts import read_tensors
 from dla.errors import UserError
 from dla.models.registry import InputShape, build
-from dla.params import ImageRun
 from dla.parsing import parse
+from dla.settings.vision import ImageRun
 
 FOLDER = Path("models")
 

@@ -1,0 +1,1 @@
+"""Reinforcement learning: environments, agents, and how they are judged."""

@@ -1,0 +1,190 @@
+"""Deep Q-learning (Mnih et al. 2015, doi 10.1038/nature14236), double and dueling if asked."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import nn
+from torch.nn import functional as F
+
+from dla.errors import UserError
+from dla.rl.environments import Environments, Transition
+from dla.settings.agents import DQNRun
+
+Array = np.ndarray[Any, Any]
+
+
+Update = tuple[Array, dict[str, float]]  # observations after it, and what it was like
+
+
+class QNet(nn.Module):
+    """The value of every action, (B, D) -> (B, A)."""
+
+    def __init__(self, settings: DQNRun, observations: spaces.Space[Any], actions: spaces.Space[Any]) -> None:
+        super().__init__()
+        if not isinstance(actions, spaces.Discrete):
+            raise UserError(f"DQN acts in Discrete spaces, not in {actions}; take ppo")
+        widths = (spaces.flatdim(observations), *settings.widths)
+        layers = [(nn.Linear(*pair), nn.ReLU()) for pair in pairwise(widths)]
+        self.hidden = nn.Sequential(*(layer for pair in layers for layer in pair))
+        self.advantages = nn.Linear(widths[-1], int(actions.n))
+        self.value = nn.Linear(widths[-1], 1) if settings.dueling else None
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        hidden = self.hidden(observations)
+        found: torch.Tensor = self.advantages(hidden)
+        if self.value is not None:  # Wang et al. 2016 (arXiv 1511.06581), equation 9
+            found = self.value(hidden) + found - found.mean(-1, keepdim=True)
+        return found
+
+    def act(self, observations: torch.Tensor) -> torch.Tensor:
+        """The best actions, (B,)."""
+        found: torch.Tensor = self(observations).argmax(-1)
+        return found
+
+
+class Buffer:
+    """The last transitions, in tensors that are made once."""
+
+    def __init__(self, size: int, width: int) -> None:
+        self.observations, self.following = torch.empty(size, width), torch.empty(size, width)
+        self.actions = torch.empty(size, dtype=torch.int64)
+        self.rewards, self.terminated = torch.empty(size), torch.empty(size)
+        self.size, self.next, self.count = size, 0, 0
+
+    def add(self, observations: torch.Tensor, actions: torch.Tensor, step: Transition) -> None:
+        """Remember what was real of one step of N copies; the oldest are forgotten."""
+        real = torch.from_numpy(np.flatnonzero(step.real))
+        places = (self.next + torch.arange(len(real))) % self.size
+        self.observations[places] = observations[real]
+        self.following[places] = torch.from_numpy(step.observations).view(len(observations), -1)[real].float()
+        self.actions[places] = actions[real]
+        self.rewards[places] = torch.from_numpy(step.rewards)[real]
+        self.terminated[places] = torch.from_numpy(step.terminated)[real].float()
+        self.next = (self.next + len(real)) % self.size
+        self.count = min(self.count + len(real), self.size)
+
+    def sample(self, count: int) -> tuple[torch.Tensor, ...]:
+        """Random transitions: observations (B, D), actions, rewards (B,), observations after, terminated (B,)."""
+        rows = torch.randint(self.count, (count,))
+        columns = (self.observations, self.actions, self.rewards, self.following, self.terminated)
+        return tuple(column.index_select(0, rows) for column in columns)
+
+    def state(self) -> dict[str, Any]:
+        """What was remembered."""
+        kept = ("observations", "following", "actions", "rewards", "terminated")
+        tensors = {name: getattr(self, name)[: self.count].clone() for name in kept}
+        return {**tensors, "next": self.next, "count": self.count}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Remember a `state`."""
+        self.next, self.count = state["next"], state["count"]
+        for name in ("observations", "following", "actions", "rewards", "terminated"):
+            getattr(self, name)[: self.count] = state[name]
+
+
+def targets(
+    rewards: torch.Tensor, terminated: torch.Tensor, following: torch.Tensor, chosen: torch.Tensor, discount: float
+) -> torch.Tensor:
+    """What the value of the actions that were taken should have been, (B,).
+
+    Parameters
+    ----------
+    following : (B, A) values of the actions after, by the target net; of a truncated episode they count
+    chosen : (B,) which of them is taken
+    """
+    value = following.gather(1, chosen[:, None]).squeeze(1)
+    return rewards + discount * (1 - terminated) * value
+
+
+class DQN:
+    """The algorithm: acts, remembers, and learns from what it remembers."""
+
+    curves = ("loss", "value", "epsilon")
+
+    def __init__(self, settings: DQNRun, environments: Environments) -> None:
+        self.settings = settings
+        self.copies = len(environments.finished)
+        self.net = QNet(settings, environments.observation_space, environments.action_space)
+        self.target = copy.deepcopy(self.net).requires_grad_(False)
+        self.optimizer = torch.optim.Adam(self.net.parameters(), settings.learning_rate, fused=True)
+        self.buffer = Buffer(settings.buffer, spaces.flatdim(environments.observation_space))
+        self.actions = int(environments.action_space.n)  # type: ignore[attr-defined]  # QNet has seen to it
+
+    def step_size(self) -> int:
+        """Steps of all copies between updates."""
+        return self.settings.train_every
+
+    def epsilon(self, step: int) -> float:
+        """Share of random actions after so many steps of all copies."""
+        progress = step / (self.settings.exploration * self.settings.steps)
+        return max(1 + progress * (self.settings.epsilon - 1), self.settings.epsilon)
+
+    def run(self, environments: Environments, observations: Array, updates: range) -> Iterator[Update]:
+        """Yield the observations and what the update was like after each of `updates`, counted from the run's first."""
+        seen = torch.from_numpy(observations).view(self.copies, -1).float()
+        for update in updates:
+            done = update * self.step_size()
+            for first in range(done, done + self.step_size(), self.copies):
+                actions = self.explore(seen, self.epsilon(first))
+                transition = environments.step(actions.numpy())
+                self.buffer.add(seen, actions, transition)
+                seen = torch.from_numpy(transition.observations).view(self.copies, -1).float()
+            told = {"epsilon": self.epsilon(done)}
+            if done >= self.settings.learning_starts:
+                told |= self.learn(done)
+            yield transition.observations, told
+
+    @torch.no_grad()
+    def explore(self, observations: torch.Tensor, epsilon: float) -> torch.Tensor:
+        """The best action or, with probability epsilon, any: (N,)."""
+        random = torch.rand(self.copies) < epsilon
+        anything = torch.randint(self.actions, (self.copies,))
+        return anything if random.all() else torch.where(random, anything, self.net.act(observations))
+
+    def learn(self, done: int) -> dict[str, float]:
+        """Updates from random transitions; every so often the target net becomes the net."""
+        for _ in range(self.settings.updates):
+            loss, value = self.update()
+        every = self.settings.target_every
+        if done // every > (done - self.step_size()) // every:
+            self.target.load_state_dict(self.net.state_dict())
+        return {"loss": float(loss), "value": float(value)}
+
+    def update(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """One step of the optimizer."""
+        observations, actions, rewards, following, terminated = self.buffer.sample(self.settings.batch_size)
+        with torch.no_grad():
+            after = self.target(following)
+            chosen = (self.net(following) if self.settings.double else after).argmax(1)  # arXiv 1509.06461
+            wanted = targets(rewards, terminated, after, chosen, self.settings.discount)
+        values = self.net(observations).gather(1, actions[:, None]).squeeze(1)
+        loss = F.smooth_l1_loss(values, wanted)  # Huber's: errors beyond 1 pull no harder
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.settings.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.net.parameters(), self.settings.gradient_clip)
+        self.optimizer.step()
+        return loss.detach(), values.detach().mean()
+
+    def state(self) -> dict[str, Any]:
+        """All that a later process needs to go on."""
+        return {
+            "net": self.net.state_dict(),
+            "target": self.target.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "buffer": self.buffer.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.net.load_state_dict(state["net"])
+        self.target.load_state_dict(state["target"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.buffer.restore(state["buffer"])

@@ -1,0 +1,116 @@
+"""How good an agent is at what it was trained for, and what that looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from PIL import Image
+from scipy import stats
+from torch import nn
+
+from dla.artifacts import atomic
+from dla.rl.environments import make_environments
+
+UNSEEN = 2**31  # added to the seed: training takes smaller ones
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Greedy episodes, one per copy of the environment."""
+
+    returns: list[float]
+    lengths: list[int]
+    successes: list[bool]
+
+    def metrics(self, *, success: bool) -> dict[str, float]:
+        """Mean return with its t-interval, standard deviation and mean length; share of successes if there are any."""
+        found = summary(self.returns)
+        return {
+            **found,
+            "length": float(np.mean(self.lengths)),
+            **({"success_rate": float(np.mean(self.successes))} if success else {}),
+        }
+
+
+def summary(values: Sequence[float]) -> dict[str, float]:
+    """Mean, standard deviation, number, and the t-interval of the mean."""
+    mean, std, n = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0, len(values)
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / n**0.5 if n > 1 else 0.0
+    return {"mean": mean, "std": std, "lower": mean - half, "upper": mean + half, "n": n}
+
+
+@torch.no_grad()
+def evaluate(net: nn.Module, environment: str, episodes: int, seed: int) -> Evaluation:
+    """Let the agent act greedily, once in each of so many copies, on seeds that training never saw."""
+    environments = make_environments(environment, episodes)
+    observations = environments.reset(seed=UNSEEN + seed * episodes)
+    found: dict[int, tuple[float, int, bool]] = {}
+    returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
+    while len(found) < episodes:
+        step = environments.step(actions(net, observations))
+        observations = step.observations
+        returns += step.rewards
+        lengths += 1
+        for copy, ended in zip(np.flatnonzero(environments.finished), environments.take_ended(), strict=True):
+            found.setdefault(int(copy), (ended["return"], ended["length"], ended["success"]))
+    rows = [found[copy] for copy in range(episodes)]
+    return Evaluation([r for r, _, _ in rows], [n for _, n, _ in rows], [s for _, _, s in rows])
+
+
+def actions(net: Any, observations: Any) -> Any:
+    """Greedy actions (N,) for observations (N, ...), as the environments take them."""
+    chosen = net.act(torch.as_tensor(observations, dtype=torch.float32).flatten(1))
+    return net.policy.as_actions(chosen) if hasattr(net, "policy") else chosen.numpy()
+
+
+# --- an episode to look at ------------------------------------------------------------------------------------
+
+PICTURE = 320  # pixels of a frame's longer side
+FRAMES = 150  # of a recording at most: of a longer episode every second or third is taken
+COLOURS = 64
+SECONDS = 0.04  # that a frame is shown, at least
+
+
+@torch.no_grad()
+def play(net: nn.Module, environment: str, seed: int, mode: str | None) -> Iterator[tuple[Any, float]]:
+    """One greedy episode: what each step renders to, and the return so far."""
+    single = gymnasium.make(environment, render_mode=mode)
+    render = single.render if mode == "rgb_array" else lambda: None  # a window is drawn by the steps themselves
+    try:
+        observation, _ = single.reset(seed=seed)
+        total, over = 0.0, False
+        yield render(), total
+        while not over:
+            action = actions(net, np.asarray(observation)[None])[0]
+            observation, reward, terminated, truncated, _ = single.step(action)
+            total, over = total + float(reward), terminated or truncated
+            yield render(), total
+    finally:
+        single.close()
+
+
+def write_gif(path: Path, frames: Sequence[Any]) -> None:
+    """Write frames (H, W, 3) uint8 as a GIF that plays again and again."""
+    every = -(-len(frames) // FRAMES)
+    chosen = [*frames[::every], frames[-1]]
+    scale = min(1.0, PICTURE / max(frames[0].shape[:2]))
+    height, width = (round(scale * extent) for extent in frames[0].shape[:2])
+    pictures = [
+        Image.fromarray(frame)
+        .resize((width, height), Image.Resampling.LANCZOS)
+        .quantize(COLOURS, dither=Image.Dither.NONE)
+        for frame in chosen
+    ]
+    shown = round(1000 * SECONDS)
+    durations = [shown] * (len(pictures) - 1) + [1000]
+    with atomic(path) as temporary:
+        pictures[0].save(
+            temporary, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=True
+        )

@@ -1,0 +1,104 @@
+"""Small nets of agents, and policies as distributions over actions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import nn
+from torch.nn import functional as F
+
+Array = np.ndarray[Any, Any]
+
+
+def linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
+    """A layer with orthogonal weights (Saxe et al. 2014) of so large a gain, and without biases at first."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.orthogonal_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def hidden_layers(inputs: int, widths: Sequence[int]) -> nn.Sequential:
+    """Layers with tanh after each, (B, inputs) -> (B, last of widths)."""
+    pairs = pairwise([inputs, *widths])
+    return nn.Sequential(*(layer for pair in pairs for layer in (linear(*pair, gain=2**0.5), nn.Tanh())))
+
+
+class Softmax(nn.Module):
+    """A policy over n actions: log-probabilities without torch.distributions, which takes twice as long."""
+
+    def __init__(self, width: int, actions: int) -> None:
+        super().__init__()
+        self.logits = linear(width, actions, gain=0.01)  # at first every action is about as likely
+
+    def sample(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Random actions (B,) int64 and the logarithms of their probabilities (B,)."""
+        chances = F.log_softmax(self.logits(hidden), -1)
+        # The largest of logarithms with Gumbel noise is a sample (Gumbel 1954).
+        noise = torch.empty_like(chances).exponential_().log_()
+        actions = (chances - noise).argmax(-1)
+        return actions, chances.gather(-1, actions[:, None]).squeeze(-1)
+
+    def evaluate(self, hidden: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logarithms of the probabilities of actions (B,), and entropies (B,)."""
+        chances = F.log_softmax(self.logits(hidden), -1)
+        entropy = -(chances.exp() * chances).sum(-1)
+        return chances.gather(-1, actions[:, None]).squeeze(-1), entropy
+
+    def likeliest(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The likeliest actions (B,)."""
+        found: torch.Tensor = self.logits(hidden).argmax(-1)
+        return found
+
+    @staticmethod
+    def as_actions(actions: torch.Tensor) -> Array:
+        """What the environments take."""
+        return actions.numpy()
+
+
+class Normal(nn.Module):
+    """A policy over vectors: independent normal distributions whose widths do not depend on what is observed."""
+
+    low: torch.Tensor
+    high: torch.Tensor
+
+    def __init__(self, width: int, actions: spaces.Box) -> None:
+        super().__init__()
+        size = int(np.prod(actions.shape))
+        self.shape = actions.shape
+        self.mean = linear(width, size, gain=0.01)
+        self.log_std = nn.Parameter(torch.zeros(size))
+        self.register_buffer("low", torch.from_numpy(actions.low).flatten().float())
+        self.register_buffer("high", torch.from_numpy(actions.high).flatten().float())
+
+    def sample(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Random actions (B, A) and the logarithms of their densities (B,)."""
+        mean = self.mean(hidden)
+        actions = mean + self.log_std.exp() * torch.randn_like(mean)
+        return actions, self._log_density(mean, actions)
+
+    def evaluate(self, hidden: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logarithms of the densities of actions (B, A), and entropies (B,)."""
+        mean = self.mean(hidden)
+        entropy = (self.log_std + 0.5 * np.log(2 * np.pi * np.e)).sum()
+        return self._log_density(mean, actions), entropy.expand(len(mean))
+
+    def _log_density(self, mean: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        distance = (actions - mean) / self.log_std.exp()
+        density: torch.Tensor = (-0.5 * distance**2 - self.log_std - 0.5 * np.log(2 * np.pi)).sum(-1)
+        return density
+
+    def likeliest(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The means (B, A)."""
+        found: torch.Tensor = self.mean(hidden)
+        return found
+
+    def as_actions(self, actions: torch.Tensor) -> Array:
+        """What the environments take: within the box."""
+        found: Array = actions.clamp(self.low, self.high).view(-1, *self.shape).numpy()
+        return found

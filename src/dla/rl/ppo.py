@@ -1,0 +1,192 @@
+"""Proximal policy optimisation (Schulman et al. 2017, arXiv 1707.06347), for discrete and continuous actions.
+
+What a step is, is told in `environments`; what is learned from, in `Rollout`; the update is `learn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import nn
+from torch.nn import functional as F
+
+from dla.errors import UserError
+from dla.rl.environments import Environments
+from dla.rl.nets import Normal, Softmax, hidden_layers, linear
+from dla.settings.agents import PPORun
+
+Array = np.ndarray[Any, Any]
+
+
+Update = tuple[Array, dict[str, float]]  # observations after it, and what it was like
+
+
+class ActorCritic(nn.Module):
+    """A policy and a value, two nets that share nothing (Andrychowicz et al. 2021, arXiv 2006.05990)."""
+
+    def __init__(self, settings: PPORun, observations: spaces.Space[Any], actions: spaces.Space[Any]) -> None:
+        super().__init__()
+        inputs = spaces.flatdim(observations)
+        self.actor, self.critic = hidden_layers(inputs, settings.widths), hidden_layers(inputs, settings.widths)
+        width = (inputs, *settings.widths)[-1]
+        if isinstance(actions, spaces.Discrete):
+            self.policy: Softmax | Normal = Softmax(width, int(actions.n))
+        elif isinstance(actions, spaces.Box):
+            self.policy = Normal(width, actions)
+        else:
+            raise UserError(f"PPO here acts in Discrete and Box spaces, not in {actions}")
+        self.value = linear(width, 1, gain=1.0)
+
+    def values(self, observations: torch.Tensor) -> torch.Tensor:  # (B, D) -> (B,)
+        found: torch.Tensor = self.value(self.critic(observations)).squeeze(-1)
+        return found
+
+    def act(self, observations: torch.Tensor) -> torch.Tensor:
+        """The likeliest actions, (B,) or (B, A)."""
+        return self.policy.likeliest(self.actor(observations))
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """T steps of N copies, and the observation after the last of them."""
+
+    observations: torch.Tensor  # (T + 1, N, D)
+    actions: torch.Tensor  # (T, N) or (T, N, A)
+    log_probabilities: torch.Tensor  # (T, N)
+    rewards: torch.Tensor  # (T, N)
+    values: torch.Tensor  # (T + 1, N)
+    terminated: torch.Tensor  # (T, N) 0 or 1
+    done: torch.Tensor  # (T, N) 0 or 1: terminated or truncated
+    real: torch.Tensor  # (T, N) bool
+
+
+def advantages(rollout: Rollout, discount: float, gae_lambda: float) -> torch.Tensor:
+    """Generalised advantage estimates (T, N) (Schulman et al. 2016, arXiv 1506.02438, equation 16).
+
+    The value after a truncated step counts, as its observation is still that of the episode; after a terminated one
+    there is none. Nothing crosses the end of an episode either way.
+    """
+    found = torch.zeros_like(rollout.rewards)
+    following = torch.zeros_like(rollout.rewards[0])
+    error = rollout.rewards + discount * rollout.values[1:] * (1 - rollout.terminated) - rollout.values[:-1]
+    decay = discount * gae_lambda * (1 - rollout.done)
+    for step in reversed(range(len(found))):
+        following = error[step] + decay[step] * following
+        found[step] = following
+    return found
+
+
+class PPO:
+    """The algorithm: collects rollouts, learns from each, forgets it."""
+
+    curves = ("loss", "value_loss", "entropy", "kl", "clipped")  # what `run` tells with every update
+
+    def __init__(self, settings: PPORun, environments: Environments) -> None:
+        self.settings = settings
+        self.copies = len(environments.finished)
+        self.net = ActorCritic(settings, environments.observation_space, environments.action_space)
+        self.optimizer = torch.optim.Adam(self.net.parameters(), settings.learning_rate, eps=1e-5, fused=True)
+
+    def step_size(self) -> int:
+        """Steps of all copies between updates."""
+        return self.copies * self.settings.rollout
+
+    def run(self, environments: Environments, observations: Array, updates: range) -> Iterator[Update]:
+        """Yield the observations and what the update was like after each of `updates`, counted from the run's first."""
+        for update in updates:
+            rollout = self.collect(environments, observations)
+            observations = rollout.observations[-1].numpy()
+            yield observations, self.learn(rollout, update)
+
+    @torch.no_grad()
+    def collect(self, environments: Environments, observations: Array) -> Rollout:
+        """Let the policy act for a rollout."""
+        length, copies = self.settings.rollout, self.copies
+        seen = torch.empty(length + 1, copies, spaces.flatdim(environments.observation_space))
+        values, chances = torch.empty(length + 1, copies), torch.empty(length, copies)
+        rewards, terminated, done = (torch.empty(length, copies) for _ in range(3))
+        real = torch.empty(length, copies, dtype=torch.bool)
+        chosen = []
+        seen[0] = torch.from_numpy(observations).view(copies, -1)
+        for t in range(length):
+            actions, chances[t] = self.net.policy.sample(self.net.actor(seen[t]))
+            chosen.append(actions)
+            step = environments.step(self.net.policy.as_actions(actions))
+            seen[t + 1] = torch.from_numpy(step.observations).view(copies, -1)
+            rewards[t] = torch.from_numpy(step.rewards)
+            terminated[t] = torch.from_numpy(step.terminated)
+            done[t] = torch.from_numpy(step.terminated | step.truncated)
+            real[t] = torch.from_numpy(step.real)
+        values = self.net.values(seen)
+        return Rollout(seen, torch.stack(chosen), chances, rewards, values, terminated, done, real)
+
+    def learn(self, rollout: Rollout, number: int) -> dict[str, float]:
+        """Several epochs of minibatches over a rollout."""
+        settings = self.settings
+        if settings.anneal:
+            progress = number * self.step_size() / settings.steps
+            for group in self.optimizer.param_groups:
+                group["lr"] = settings.learning_rate * max(1 - progress, 0.0)
+        real = rollout.real.flatten()
+        estimates = advantages(rollout, settings.discount, settings.gae_lambda)
+        batch = {
+            "observations": rollout.observations[:-1].flatten(0, 1)[real],
+            "actions": rollout.actions.flatten(0, 1)[real],
+            "log_probabilities": rollout.log_probabilities.flatten()[real],
+            "values": rollout.values[:-1].flatten()[real],
+            "advantages": estimates.flatten()[real],
+        }
+        batch["returns"] = batch["advantages"] + batch["values"]
+        told: list[torch.Tensor] = []
+        for _ in range(settings.epochs):
+            order = torch.randperm(len(batch["returns"]))
+            for rows in order.tensor_split(settings.minibatches):
+                told.append(self.update({name: values[rows] for name, values in batch.items()}))
+        means = torch.stack(told).mean(0).tolist()
+        return dict(zip(self.curves, means, strict=True))
+
+    def update(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """One step of the optimizer; what `curves` names."""
+        settings, net = self.settings, self.net
+        chances, entropy = net.policy.evaluate(net.actor(batch["observations"]), batch["actions"])
+        values = net.values(batch["observations"])
+        advantage = batch["advantages"]
+        if settings.normalize_advantages:
+            advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+
+        log_ratio = chances - batch["log_probabilities"]
+        ratio = log_ratio.exp()
+        clipped = ratio.clamp(1 - settings.clip, 1 + settings.clip)
+        policy_loss = -torch.min(advantage * ratio, advantage * clipped).mean()  # equation 7
+
+        value_loss = F.mse_loss(values, batch["returns"], reduction="none")
+        if settings.value_clip:
+            near = batch["values"] + (values - batch["values"]).clamp(-settings.clip, settings.clip)
+            value_loss = torch.max(value_loss, (near - batch["returns"]) ** 2)
+        value_loss = value_loss.mean() / 2
+        entropy = entropy.mean()
+        loss = policy_loss + settings.value_coefficient * value_loss - settings.entropy_coefficient * entropy
+
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if settings.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(net.parameters(), settings.gradient_clip)
+        self.optimizer.step()
+        with torch.no_grad():
+            kl = ((ratio - 1) - log_ratio).mean()  # http://joschu.net/blog/kl-approx.html
+            cut = ((ratio - 1).abs() > settings.clip).float().mean()
+            return torch.stack([loss, value_loss, entropy, kl, cut])
+
+    def state(self) -> dict[str, Any]:
+        """All that a later process needs to go on."""
+        return {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.net.load_state_dict(state["net"])
+        self.optimizer.load_state_dict(state["optimizer"])

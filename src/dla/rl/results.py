@@ -1,0 +1,105 @@
+"""What a trained agent leaves behind: weights, metrics, curves, a recording; and the agent read back from it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from scipy import stats
+
+from dla.artifacts import read_tensors, write_metrics, write_table, write_tensors
+from dla.errors import UserError
+from dla.parsing import did_you_mean, parse
+from dla.rl.dqn import QNet
+from dla.rl.environments import make_environments
+from dla.rl.evaluate import CONFIDENCE, UNSEEN, play, summary, write_gif
+from dla.rl.ppo import ActorCritic
+from dla.rl.train import TrainedAgent, all_rows, curves
+from dla.settings.agents import DQNRun, PPORun
+
+MODELS = Path("models/agents")
+SCHEMAS: dict[str, Any] = {"dqn": DQNRun, "ppo": PPORun}
+
+
+def write_agents(name: str, run: DQNRun | PPORun, agents: list[TrainedAgent]) -> None:
+    """Write the results of all seeds, then forget the checkpoints."""
+    weights = {f"{agent.seed}.{key}": value for agent in agents for key, value in agent.weights.items()}
+    write_tensors(MODELS / f"{name}.safetensors", weights, {"agent": asdict(run)})
+    write_metrics(Path(f"metrics/agent/{name}.json"), metrics(run, agents))
+    write_table(Path(f"plots/agent/{name}.csv"), curves(run), all_rows(agents))
+    net = load_net(run, {key: torch.from_numpy(value) for key, value in agents[0].weights.items()})
+    frames = [frame for frame, _ in play(net, run.environment, UNSEEN, "rgb_array")]
+    write_gif(Path(f"plots/agent/{name}.gif"), frames)
+    for agent in agents:
+        agent.checkpoint.discard()
+
+
+def metrics(run: DQNRun | PPORun, agents: list[TrainedAgent]) -> dict[str, Any]:
+    """Seeds one by one and together; n is the number of seeds there, of episodes here."""
+    threshold = gymnasium.spec(run.environment).reward_threshold
+    succeeds = any(agent.evaluation.successes for agent in agents) and run.environment.startswith("dla/")
+    found = {agent.seed: agent.evaluation.metrics(success=succeeds) for agent in agents}
+    made: dict[str, Any] = {
+        "environment": run.environment,
+        "algorithm": run.name,
+        "steps": run.steps,
+        "return": summary([one["mean"] for one in found.values()]),
+        "seeds": {
+            str(agent.seed): found[agent.seed] | ({} if threshold is None else {"solved_at": agent.solved_at})
+            for agent in agents
+        },
+    }
+    if threshold is not None:
+        made |= {"threshold": threshold, "solved": sum(one["mean"] >= threshold for one in found.values())}
+    if succeeds:
+        right = [success for agent in agents for success in agent.evaluation.successes]
+        interval = stats.binomtest(sum(right), len(right)).proportion_ci(CONFIDENCE, method="wilson")
+        made["success"] = {
+            "rate": float(np.mean(right)),
+            "lower": interval.low,
+            "upper": interval.high,
+            "n": len(right),
+        }
+    return made
+
+
+def load_net(run: DQNRun | PPORun, weights: dict[str, torch.Tensor]) -> Any:
+    """The net of a run with these weights, ready to act."""
+    environments = make_environments(run.environment, 1)
+    kind: Any = QNet if isinstance(run, DQNRun) else ActorCritic
+    net = kind(run, environments.observation_space, environments.action_space)
+    net.load_state_dict(weights)
+    return net.eval()
+
+
+def read_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tuple[Any, DQNRun | PPORun]:
+    """The net that a stage agent@NAME left, of one training seed or the first, and its run.
+
+    Raises
+    ------
+    UserError
+        If there is none, or none of that seed.
+    """
+    path = folder / f"{name}.safetensors"
+    if not path.exists():
+        there = sorted(file.stem for file in folder.glob("*.safetensors"))
+        raise UserError(
+            f"{path}: is missing; `dvc repro -s agent@{name}` trains it; trained: "
+            f"{', '.join(there) or 'none yet'}{did_you_mean(name, there)}"
+        )
+    tensors, metadata = read_tensors(path)
+    settings = metadata["agent"]
+    run: DQNRun | PPORun = parse(SCHEMAS[settings["name"]], settings, str(path))
+    chosen = run.seeds[0] if seed is None else seed
+    weights = {
+        key.partition(".")[2]: torch.from_numpy(value)
+        for key, value in tensors.items()
+        if key.partition(".")[0] == str(chosen)
+    }
+    if not weights:
+        raise UserError(f"{path}: was trained from the seeds {', '.join(map(str, run.seeds))}, not from {chosen}")
+    return load_net(run, weights), run

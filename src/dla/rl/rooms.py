@@ -1,0 +1,105 @@
+"""Rooms with a robot in each: how it moves, what it senses, when it hits something. Many rooms at once, in NumPy.
+
+A room is a walled square with discs in it. The robot is a disc that goes forward or turns; seventeen beams over the
+half circle before it tell how far away the next wall or disc is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+SIDE = 10.0  # metres
+ROBOT = 0.25  # radius in metres
+GOAL = 0.5  # metres from the goal that count as there
+OBSTACLES = 8
+SMALLEST, LARGEST = 0.3, 0.8  # radii of obstacles in metres
+FREE = 0.6  # metres at least between obstacles, robot and goal at the start: the robot fits through everywhere
+FAR = 3.0  # metres at least between robot and goal at the start
+STRIDE = 0.2  # metres of a step forward
+TURN = np.pi / 12  # radians of a rotation
+BEAMS = np.linspace(-np.pi / 2, np.pi / 2, 17)  # radians, from right to left
+RANGE = 5.0  # metres that a beam reaches
+FORWARD, LEFT, RIGHT = range(3)  # actions
+
+
+@dataclass
+class Rooms:
+    """The state of N rooms."""
+
+    robot: Array  # (N, 2) metres
+    heading: Array  # (N,) radians, counter-clockwise from the first axis
+    goal: Array  # (N, 2)
+    centres: Array  # (N, K, 2) of the obstacles
+    radii: Array  # (N, K)
+
+    @classmethod
+    def empty(cls, count: int) -> Rooms:
+        """So many rooms, nothing placed yet."""
+        robot, goal, centres = (np.zeros(shape) for shape in ((count, 2), (count, 2), (count, OBSTACLES, 2)))
+        return cls(robot, np.zeros(count), goal, centres, np.ones((count, OBSTACLES)))
+
+    def furnish(self, room: int | np.integer[Any], generator: np.random.Generator) -> None:
+        """Place obstacles, robot and goal of one room at random, none too near to another."""
+        discs: list[tuple[Array, float]] = []
+
+        def place(radius: float, away: Array | None = None) -> Array:
+            while True:  # an eighth of the floor is taken at most, so a few tries suffice
+                place: Array = generator.uniform(radius, SIDE - radius, 2)
+                if away is not None and np.hypot(*(place - away)) < FAR:
+                    continue
+                if all(np.hypot(*(place - centre)) > radius + other + FREE for centre, other in discs):
+                    return place
+
+        for number in range(OBSTACLES):
+            radius = generator.uniform(SMALLEST, LARGEST)
+            self.centres[room, number] = place(radius)
+            self.radii[room, number] = radius
+            discs.append((self.centres[room, number], radius))
+        self.robot[room] = place(ROBOT)
+        self.goal[room] = place(ROBOT, away=self.robot[room])
+        self.heading[room] = generator.uniform(-np.pi, np.pi)
+
+    def move(self, actions: Array) -> None:
+        """One action (N,) in every room; the robot goes where it goes, into walls too."""
+        self.heading += TURN * ((actions == LEFT).astype(float) - (actions == RIGHT))
+        stride = STRIDE * (actions == FORWARD)
+        self.robot += stride[:, None] * np.stack([np.cos(self.heading), np.sin(self.heading)], 1)
+
+    def distance(self) -> Array:
+        """Metres from robot to goal, (N,)."""
+        found: Array = np.hypot(*(self.goal - self.robot).T)
+        return found
+
+    def bearing(self) -> Array:
+        """Radians from where the robot looks to where the goal is, (N,), counter-clockwise, in -pi to pi."""
+        x, y = (self.goal - self.robot).T
+        found: Array = (np.arctan2(y, x) - self.heading + np.pi) % (2 * np.pi) - np.pi
+        return found
+
+    def collided(self) -> Array:
+        """Whether the robot touches a wall or an obstacle, (N,)."""
+        walls = ((self.robot < ROBOT) | (self.robot > SIDE - ROBOT)).any(1)
+        apart = np.linalg.norm(self.centres - self.robot[:, None], axis=2)
+        hit: Array = walls | (apart < self.radii + ROBOT).any(1)
+        return hit
+
+    def ranges(self) -> Array:
+        """Metres along every beam to the next wall or obstacle, (N, 17), at most `RANGE`."""
+        angles = self.heading[:, None] + BEAMS
+        beams = np.stack([np.cos(angles), np.sin(angles)], 2)  # (N, B, 2), of length 1
+        with np.errstate(divide="ignore"):
+            ahead = np.where(beams > 0, SIDE - self.robot[:, None], -self.robot[:, None]) / beams  # to walls, per axis
+        nearest = np.where(beams == 0, np.inf, ahead).min(2)
+        # A beam p + t u meets a disc where |p + t u - c| = r: t = b - sqrt(b^2 - |c - p|^2 + r^2) with b = u (c - p).
+        towards = self.centres - self.robot[:, None]  # (N, K, 2)
+        along = beams @ towards.transpose(0, 2, 1)  # (N, B, K)
+        inside = along**2 - ((towards**2).sum(2) - self.radii**2)[:, None]
+        meets = (inside > 0) & (along > 0)
+        to_discs = np.where(meets, along - np.sqrt(np.where(meets, inside, 0)), np.inf).min(2)
+        found: Array = np.minimum(nearest, to_discs).clip(0, RANGE)
+        return found

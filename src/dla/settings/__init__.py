@@ -1,0 +1,1 @@
+"""What each setting of params.yaml means and which values it takes."""

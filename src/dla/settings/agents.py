@@ -1,0 +1,67 @@
+"""Agents: which algorithm learns in which environment, and how."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from dla.parsing import STRICT
+from dla.settings.values import Count, Name, NonNegative, Positive, Seed
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class AgentRun:
+    """What both algorithms have."""
+
+    environment: Name  # its id, as gymnasium.make takes it
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]  # one training each
+    steps: Count  # of all copies of the environment together
+    copies: Count  # of the environment, side by side
+    widths: tuple[Count, ...]  # hidden layers of every net
+    discount: Share  # of what comes one step later, gamma
+    learning_rate: Positive
+    gradient_clip: Positive | None = None  # largest norm of the gradient
+    episodes: Count  # greedy ones, on seeds that training never saw, to judge the agent by
+    points: Count  # of the learning curve, each the mean of the episodes that ended since the one before
+    checkpoints: Count  # times that a run is saved
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class DQNRun(AgentRun):
+    """Deep Q-learning (Mnih et al. 2015)."""
+
+    name: Literal["dqn"]
+    buffer: Count  # transitions that are remembered
+    batch_size: Count
+    learning_starts: Count  # steps before the first update
+    train_every: Count  # steps between updates, a multiple of the copies
+    updates: Count = 1  # at a time
+    target_every: Count  # steps between copies of the net into the target net
+    epsilon: Share  # share of random actions that is left in the end
+    exploration: Annotated[float, Field(gt=0, le=1)]  # share of the steps over which epsilon falls from 1 to that
+    double: bool = False  # the online net chooses the action that the target net values (van Hasselt et al. 2016)
+    dueling: bool = False  # value and advantages apart (Wang et al. 2016)
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class PPORun(AgentRun):
+    """Proximal policy optimisation (Schulman et al. 2017)."""
+
+    name: Literal["ppo"]
+    rollout: Count  # steps of every copy between updates
+    epochs: Count  # passes over a rollout
+    minibatches: Count  # of a pass
+    gae_lambda: Share  # of generalised advantage estimation (Schulman et al. 2016)
+    clip: Positive  # how far the ratio of probabilities may go from 1
+    value_clip: bool = False  # the same limit for the value
+    value_coefficient: NonNegative = 0.5
+    entropy_coefficient: NonNegative = 0.0
+    normalize_advantages: bool = True  # per minibatch
+    anneal: bool = True  # the learning rate falls linearly to nothing
+
+
+Agent = Annotated[DQNRun | PPORun, Field(discriminator="name")]

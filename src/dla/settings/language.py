@@ -1,0 +1,54 @@
+"""Language models of characters, and what language models write."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from dla.parsing import STRICT
+from dla.settings.training import Training
+from dla.settings.values import Count, Fraction, Name, Positive, Seed
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Sampling:
+    """How the next token is chosen; without any of these, at random by the model's own probabilities."""
+
+    greedy: bool = False  # the likeliest token, always
+    temperature: Positive = 1.0  # logits are divided by it
+    top_k: Count | None = None  # only the k likeliest tokens
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None  # only the likeliest tokens that have this share together
+    beams: Annotated[int, Field(ge=2)] | None = None  # the likeliest of so many continuations kept at a time
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class LanguageModel(Training):
+    """A GPT-2 of characters, trained on random passages; an epoch is `steps` batches of them."""
+
+    data: Name  # a key of `data` of kind corpus
+    layers: Count
+    heads: Count
+    width: Count  # of the residual stream, in total over the heads
+    context: Annotated[int, Field(ge=8)]  # characters
+    dropout: Fraction = 0.0  # of embeddings and of what each block adds
+    attention_dropout: Fraction = 0.0  # of attention's weights, which then cannot be fused
+    steps: Count  # of an epoch
+    seed: Seed
+    prompt: Name  # of the second sample; the first is from nothing
+    length: Count  # characters of each sample
+    sampling: Sampling
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Generation:
+    """Prompts that language models continue, one that is downloaded and one that is trained here."""
+
+    pretrained: Name  # a key of `sources` of type model
+    trained: Name  # a key of `lm`
+    corpus: Name  # a key of `data` whose tokens are counted
+    prompts: Annotated[tuple[Name, ...], Field(min_length=1)]
+    methods: dict[Name, Sampling]
+    length: Count  # tokens that are written after a prompt, at most
+    seed: Seed

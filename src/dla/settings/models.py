@@ -1,0 +1,55 @@
+"""Image classifiers by family."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from dla.parsing import STRICT
+from dla.settings.values import Count, Fraction
+
+
+@dataclass(frozen=True, config=STRICT)
+class MLPModel:
+    """Multilayer perceptrons; `skip_mlp` adds a residual connection around every hidden layer."""
+
+    family: Literal["mlp"]
+    name: Literal["mlp", "skip_mlp"]
+    widths: tuple[Count, ...]  # units of the hidden layers
+    dropout: Fraction = 0.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class CNNModel:
+    """Fully convolutional networks whose blocks each halve the picture."""
+
+    family: Literal["cnn"]
+    name: Literal["cnn"]
+    widths: Annotated[tuple[Count, ...], Field(min_length=1)]  # channels of the blocks
+    dropout: Fraction = 0.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class DeepCNNModel:
+    """Constant-width convolutional networks with or without residual connections."""
+
+    family: Literal["deep_cnn"]
+    name: Literal["plain_cnn", "residual_cnn"]
+    width: Count  # channels of every layer
+    depth: Count  # plain_cnn: convolutions after the stem; residual_cnn: blocks of two convolutions
+    batch_norm: bool = True
+
+
+@dataclass(frozen=True, config=STRICT)
+class ResNetModel:
+    """Residual networks of He et al. (arXiv 1512.03385) and the same networks without skip connections."""
+
+    family: Literal["resnet"]
+    name: Literal["resnet34", "resnet50", "convnet34", "resnet20", "plain20"]
+    stem: Literal["imagenet", "cifar"]  # 7x7 stride 2 and max pooling, or 3x3 stride 1
+    width: Count  # channels of the first stage; every later stage doubles them
+
+
+Model = Annotated[MLPModel | CNNModel | DeepCNNModel | ResNetModel, Field(discriminator="name")]

@@ -1,0 +1,96 @@
+"""Features of a frozen language model, what is learned from them, and encoders trained end to end."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from dla.parsing import STRICT
+from dla.settings.training import Training
+from dla.settings.values import Count, Fraction, Name, Positive, Seed
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Embedding:
+    """Features of every text of a data set from a frozen language model."""
+
+    data: Name
+    encoder: Name  # a key of `sources` of type model
+    # What becomes one vector: text: a text; separate: an article, a question, an option each; joint: all three at once.
+    formulation: Literal["text", "separate", "joint"]
+    pooling: Literal["cls", "mean", "last"]  # the first token's vector, the mean over all tokens, the last token's
+    max_tokens: Annotated[int, Field(ge=8)]  # what is longer is cut: at its end, jointly at the end of the article
+    examples: Count | None = None  # training rows; all of them if left out
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class LogisticRegressionHead:
+    """One-vs-rest logistic regression on frozen features."""
+
+    name: Literal["logreg"]
+    features: Name  # a key of `embed`
+    c: Positive  # scikit-learn's C: the inverse of the regularisation's strength
+    iterations: Count  # of L-BFGS, at most
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class MLPHead(Training):
+    """A multilayer perceptron on frozen features."""
+
+    name: Literal["mlp"]
+    features: Name
+    widths: tuple[Count, ...]
+    dropout: Fraction = 0.0
+    seed: Seed
+
+
+Head = Annotated[LogisticRegressionHead | MLPHead, Field(discriminator="name")]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class WordCounts:
+    """Logistic regression on TF-IDF: what counting words comes to, without any language model."""
+
+    data: Name
+    longest: Annotated[int, Field(ge=1, le=5)]  # words of the longest n-gram that is counted
+    rarest: Count  # texts that a counted n-gram occurs in, at least
+    c: Positive
+    iterations: Count
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class FineTuning(Training):
+    """The encoder itself, trained end to end: on texts as a classifier, on questions as a multiple-choice model."""
+
+    data: Name
+    encoder: Name
+    max_tokens: Annotated[int, Field(ge=8)]
+    examples: Count | None = None
+    seed: Seed
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Scatter:
+    """t-SNE of one split's features."""
+
+    data: Name  # that of the features; names what the stage depends on
+    features: Name
+    split: Literal["train", "validation", "test"]
+    points: Count  # random texts of the split
+    perplexity: Positive
+    seed: Seed
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Ranking(Training):
+    """A perceptron that scores every option of a question; the highest score is the answer."""
+
+    features: Name
+    # What it sees of separate features: their mean, or side by side with their products; joint features as they are.
+    combine: Literal["mean", "interaction", "joint"]
+    loss: Literal["margin", "ratio", "softmax"]
+    widths: tuple[Count, ...]
+    dropout: Fraction = 0.0
+    seed: Seed

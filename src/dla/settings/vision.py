@@ -1,0 +1,94 @@
+"""Image classifiers: runs, comparisons over seeds, gradients, explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from dla.parsing import STRICT
+from dla.settings.models import Model
+from dla.settings.training import Training
+from dla.settings.values import Count, Name, Positive, Seed
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class ImageTraining(Training):
+    """Data, model, and how it is trained: an image classifier but for the seed."""
+
+    data: Name  # a key of `data`
+    model: Model
+    examples: Count | None = None  # training images; all of them if left out
+    crop_padding: Annotated[int, Field(ge=0, le=64)] = 0  # pixels around the picture before a random crop
+    flip: bool = False  # mirror half of the training images
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class ImageRun(ImageTraining):
+    """One image classifier; all randomness follows from the seed."""
+
+    seed: Seed
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Contender(ImageTraining):
+    """One of two trainings that are compared."""
+
+    label: Name  # its name in tables and plots
+
+    def run(self, seed: int) -> ImageRun:
+        """This training from one seed."""
+        shared = {field.name: getattr(self, field.name) for field in fields(ImageTraining)}
+        return ImageRun(**shared, seed=seed)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Pair:
+    """Two trainings on one data set, compared seed by seed; differences are first minus second."""
+
+    first: Contender
+    second: Contender
+
+    def __iter__(self) -> Iterator[Contender]:
+        return iter((self.first, self.second))
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Repeats:
+    """The seeds a pair is trained from, and how the outcomes are compared."""
+
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=2)]
+    loss: Positive  # training loss whose first reaching is timed
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]  # level of the intervals
+    resamples: Count  # of bootstrap and permutation test, which is exact where it has no more arrangements than these
+    seed: Seed  # of the bootstrap
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class GradientStudy:
+    """Constant-width networks of several depths, trained on the same batches while every gradient is measured."""
+
+    data: Name
+    depths: Annotated[tuple[Count, ...], Field(min_length=2)]  # of plain_cnn in layers, of residual_cnn in blocks
+    batch_norm: Annotated[tuple[bool, ...], Field(min_length=1)]  # with, without, or both
+    width: Count
+    seed: Seed
+    steps: Count
+    window: Count  # last steps that the medians are taken over
+    batch_size: Count
+    optimizer: Literal["sgd", "adam", "adamw"]
+    learning_rate: Positive
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Explanation:
+    """What is drawn and scored of one trained image classifier's class activation maps."""
+
+    data: Name  # that of the run
+    family: Name  # that of the run's model; both name what the stage depends on
+    pictures: Count  # random test pictures that are drawn
+    scored: Count  # random test pictures on which deletion and insertion are measured
+    seed: Seed  # of both choices, and of the random maps

@@ -1,0 +1,57 @@
+"""Language models and ways of sampling by the names that a command line gives them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dla.data.hub import fetch_model
+from dla.errors import UserError
+from dla.parsing import did_you_mean, parse
+from dla.settings.language import Sampling
+from dla.text.generate import Speaker, read_speaker
+
+LM = Path("models/lm")
+RAW = Path("data/raw")
+
+
+def find_speaker(name: str) -> Speaker:
+    """The model that `lm` trained, that `download` fetched, that lies in a folder, or that the Hub has, in this order.
+
+    Raises
+    ------
+    UserError
+        If there is none of this name.
+    """
+    for folder in (LM / name, RAW / name, Path(name)):
+        if (folder / "config.json").exists():
+            return read_speaker(folder)
+    if "/" in name:
+        return read_speaker(fetch_model(name))
+    there = [folder.parent.name for place in (LM, RAW) for folder in sorted(place.glob("*/config.json"))]
+    raise UserError(
+        f"--model {name!r} is neither a trained or downloaded model nor a folder of one; `dvc repro lm` trains one; "
+        f"there are: {', '.join(there) or 'none yet'}{did_you_mean(name, there)}"
+    )
+
+
+def parse_sampling(text: str) -> Sampling:
+    """How to sample, from `greedy` or `temperature=0.8,top-k=50,top-p=0.9`.
+
+    Raises
+    ------
+    UserError
+        If a word of it is not a setting, or a value is out of its range.
+    """
+    settings: dict[str, Any] = {}
+    for word in filter(None, text.split(",")):
+        name, _, value = word.partition("=")
+        try:
+            settings[name.strip().replace("-", "_")] = json.loads(value) if value else True
+        except json.JSONDecodeError:
+            raise UserError(f"--sample {word!r}: {value!r} is not a number") from None
+    sampling = parse(Sampling, settings, "--sample")
+    if sampling.beams:
+        raise UserError("--sample beams: a beam knows its first token only at the end; the stage `generate` has beams")
+    return sampling

@@ -1,0 +1,21 @@
+"""Train one agent from every seed, judge it on episodes it never saw, and record one.
+
+    python stages/agent.py cartpole-ppo
+
+Reads  params.yaml: agent.NAME, budgets.BUDGET.agent
+Writes models/agents/NAME.safetensors, metrics/agent/NAME.json, plots/agent/NAME.csv, plots/agent/NAME.gif
+"""
+
+from dla import stage
+from dla.params import load_params
+from dla.rl.results import write_agents
+from dla.rl.train import train_agent
+
+
+def main(name: str) -> None:
+    run = load_params().agent_run(name)
+    write_agents(name, run, [train_agent(name, run, seed) for seed in run.seeds])
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__, "a key of `agent` in params.yaml")

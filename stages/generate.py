@@ -1,0 +1,39 @@
+"""Continue the prompts of params.yaml with a pretrained language model and with the one that was trained here.
+
+    python stages/generate.py
+
+Reads  params.yaml: generate, budgets.BUDGET.generate, runtime; data/raw/PRETRAINED/, models/lm/TRAINED/,
+       data/prepared/CORPUS.parquet
+Writes metrics/generate.json, data/generated.json, data/generated.md
+"""
+
+from pathlib import Path
+
+from dla import stage
+from dla.artifacts import read_texts, write_metrics, write_text
+from dla.data.raw import ABSENT
+from dla.params import load_params
+from dla.runtime import start
+from dla.text.generate import as_markdown, continuations, read_speaker, token_count
+
+
+def main() -> None:
+    params = load_params()
+    settings = params.generation
+    start(params.runtime)
+    table, facts = read_texts(Path(f"data/prepared/{settings.corpus}.parquet"))
+    folders = {
+        settings.pretrained: Path("data/raw", settings.pretrained),
+        settings.trained: Path("models/lm", settings.trained),
+    }
+    speakers = {name: read_speaker(folder) for name, folder in folders.items() if not (folder / ABSENT).exists()}
+    text = "".join(table["text"].to_pylist())
+    counts = {name: token_count(speaker.tokenizer, text) for name, speaker in speakers.items()}
+    rows = [row for name, speaker in speakers.items() for row in continuations(name, speaker, settings)]
+    write_metrics(Path("metrics/generate.json"), {"data": facts["source"], "tokens": counts})
+    write_metrics(Path("data/generated.json"), {"data": facts["source"], "tokens": counts, "generated": rows})
+    write_text(Path("data/generated.md"), as_markdown(rows, counts, facts["source"]))
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__)

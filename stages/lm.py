@@ -1,0 +1,29 @@
+"""Train one language model of characters, and let it write.
+
+    python stages/lm.py dante
+
+Reads  params.yaml: lm.NAME, budgets.BUDGET.lm, runtime; data/prepared/DATA.parquet
+Writes models/lm/NAME/, metrics/lm/NAME.json, plots/lm/NAME.csv, data/samples/NAME.txt
+"""
+
+from pathlib import Path
+
+from dla import stage
+from dla.artifacts import write_metrics, write_table, write_text
+from dla.params import load_params
+from dla.text.lm import COLUMNS, train_lm
+
+
+def main(name: str) -> None:
+    params = load_params()
+    settings = params.language_model(name)
+    spoken = train_lm(name, settings, Path(f"data/prepared/{settings.data}.parquet"), params.runtime, params.tracking)
+    spoken.write(Path("models/lm", name))
+    write_metrics(Path(f"metrics/lm/{name}.json"), spoken.metrics())
+    write_table(Path(f"plots/lm/{name}.csv"), COLUMNS, spoken.rows())
+    write_text(Path(f"data/samples/{name}.txt"), spoken.sample_text())
+    spoken.outcome.checkpoint.discard()
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__, "a key of `lm` in params.yaml")

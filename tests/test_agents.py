@@ -1,0 +1,454 @@
+"""Agents and the room they navigate: geometry, bookkeeping of episodes, what is learned from, exact resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from gymnasium.utils.env_checker import check_env
+from PIL import Image
+
+from dla.checkpoint import Checkpoint
+from dla.errors import UserError
+from dla.rl.dqn import DQN, Buffer, QNet, targets
+from dla.rl.environments import Transition, make_environments
+from dla.rl.evaluate import evaluate, play, summary, write_gif
+from dla.rl.navigation import VectorNavigation
+from dla.rl.nets import Normal, Softmax
+from dla.rl.ppo import PPO, Rollout, advantages
+from dla.rl.rooms import BEAMS, FORWARD, LEFT, RANGE, RIGHT, ROBOT, SIDE, STRIDE, Rooms
+from dla.rl.train import Progress, TrainedAgent, train_agent
+from dla.settings.agents import DQNRun, PPORun
+
+# --- the room -------------------------------------------------------------------------------------------------
+
+
+def room(**changes: Any) -> Rooms:
+    """One room without obstacles, the robot in the middle looking along the first axis."""
+    rooms = Rooms.empty(1)
+    rooms.robot[:] = SIDE / 2
+    rooms.centres[:] = -100.0
+    for name, value in changes.items():
+        getattr(rooms, name)[:] = value
+    return rooms
+
+
+def test_beams_end_at_walls() -> None:
+    ranges = room(robot=[7.0, 6.0]).ranges()[0]
+    assert ranges[8] == pytest.approx(3.0)  # ahead
+    assert ranges[0] == RANGE  # right: the wall is 6 m away
+    assert ranges[16] == pytest.approx(4.0)  # left
+    assert ranges[12] == pytest.approx(3.0 * 2**0.5)
+
+
+def test_beams_end_at_the_near_side_of_obstacles() -> None:
+    rooms = room()
+    rooms.centres[0, 0], rooms.radii[0, 0] = [8.0, 5.0], 0.5
+    rooms.centres[0, 1], rooms.radii[0, 1] = [2.0, 5.0], 0.5  # behind the robot
+    ranges = rooms.ranges()[0]
+    assert ranges[8] == pytest.approx(2.5)
+    assert (ranges[[0, 4, 12, 16]] == RANGE).all()
+    rooms.heading[:] = np.pi
+    assert rooms.ranges()[0, 8] == pytest.approx(2.5)
+
+
+def test_ranges_are_those_of_walking_along_the_beams() -> None:
+    rooms = Rooms.empty(1)
+    rooms.furnish(0, np.random.default_rng(3))
+    for beam, found in zip(BEAMS, rooms.ranges()[0], strict=True):
+        angle = rooms.heading[0] + beam
+        steps = np.arange(0, RANGE, 1e-3)[:, None] * [np.cos(angle), np.sin(angle)] + rooms.robot[0]
+        apart = np.linalg.norm(steps[:, None] - rooms.centres[0], axis=2)
+        hit = ((steps < 0) | (steps > SIDE)).any(1) | (apart < rooms.radii[0]).any(1)
+        assert found == pytest.approx(hit.argmax() * 1e-3 if hit.any() else RANGE, abs=2e-3)
+
+
+def test_actions_move_and_turn() -> None:
+    rooms = room()
+    rooms.move(np.array([FORWARD]))
+    assert rooms.robot[0] == pytest.approx([5 + STRIDE, 5])
+    for _ in range(6):
+        rooms.move(np.array([LEFT]))
+    rooms.move(np.array([FORWARD]))
+    assert rooms.robot[0] == pytest.approx([5 + STRIDE, 5 + STRIDE])
+    rooms.move(np.array([RIGHT]))
+    assert rooms.heading[0] == pytest.approx(np.pi / 2 - np.pi / 12)
+
+
+@pytest.mark.parametrize(
+    ("goal", "bearing"), [([8, 5], 0), ([5, 8], np.pi / 2), ([5, 2], -np.pi / 2), ([2, 4.99], -np.pi)]
+)
+def test_the_bearing_is_counted_from_where_the_robot_looks(goal: list[float], bearing: float) -> None:
+    assert room(goal=goal).bearing()[0] == pytest.approx(bearing, abs=0.01)
+    assert room(goal=goal, heading=1.0).bearing()[0] == pytest.approx(
+        (bearing - 1 + np.pi) % (2 * np.pi) - np.pi, abs=0.01
+    )
+
+
+def test_a_collision_is_to_touch() -> None:
+    assert not room().collided()[0]
+    assert room(robot=[SIDE - ROBOT + 0.01, 5]).collided()[0]
+    rooms = room()
+    rooms.centres[0, 0], rooms.radii[0, 0] = [6.0, 5.0], 0.8
+    assert rooms.collided()[0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_room_can_be_walked(seed: int) -> None:
+    rooms = Rooms.empty(1)
+    rooms.furnish(0, np.random.default_rng(seed))
+    apart = (
+        np.linalg.norm(rooms.centres[0][:, None] - rooms.centres[0], axis=2) - rooms.radii[0] - rooms.radii[0][:, None]
+    )
+    assert (apart[~np.eye(len(apart), dtype=bool)] > 2 * ROBOT).all()
+    assert not rooms.collided()[0]
+    assert rooms.distance()[0] > 3
+
+
+def test_gymnasium_finds_nothing_wrong_with_it() -> None:
+    check_env(gymnasium.make("dla/Navigation-v0", render_mode="rgb_array").unwrapped)
+
+
+def test_many_rooms_are_single_rooms_side_by_side() -> None:
+    vector = VectorNavigation(3, max_episode_steps=40)
+    observations, _ = vector.reset(seed=5)
+    singles = [gymnasium.make("dla/Navigation-v0", max_episode_steps=40) for _ in range(3)]
+    alone = [single.reset(seed=5 + i)[0] for i, single in enumerate(singles)]
+    np.testing.assert_array_equal(observations, alone)
+    generator = np.random.default_rng(0)
+    over = np.zeros(3, bool)
+    for _ in range(120):
+        chosen = generator.choice([FORWARD, FORWARD, LEFT, RIGHT], 3)
+        observations, rewards, terminated, truncated, info = vector.step(chosen)
+        for i, single in enumerate(singles):
+            begun = (single.reset()[0], 0.0, False, False, {"success": False}) if over[i] else None
+            expected = begun or single.step(chosen[i])
+            np.testing.assert_allclose(observations[i], expected[0], atol=1e-6)
+            assert rewards[i] == pytest.approx(expected[1])
+            assert (terminated[i], truncated[i], info["success"][i]) == (*expected[2:4], expected[4]["success"])
+        over = terminated | truncated
+    assert vector.rooms.robot.shape == (3, 2)
+
+
+def test_reaching_the_goal_pays_and_ends_the_episode() -> None:
+    single: Any = gymnasium.make("dla/Navigation-v0").unwrapped
+    single.reset(seed=1)
+    single.rooms = room(goal=[5.6, 5.0])
+    _, reward, terminated, _, info = single.step(FORWARD)
+    assert (round(reward, 6), terminated, info["success"]) == (10 + STRIDE, True, True)
+    single.rooms = room(robot=[SIDE - ROBOT - 0.1, 5], goal=[5, 5])
+    _, reward, terminated, _, info = single.step(FORWARD)
+    assert (round(reward, 6), terminated, info["success"]) == (-10 - STRIDE, True, False)
+
+
+# --- episodes -------------------------------------------------------------------------------------------------
+
+
+class Chain(gymnasium.Env[Any, Any]):
+    """Five states in a row; the way to the right end pays 1, a step to the left pays 0.1 once: patience is learned."""
+
+    observation_space = spaces.Box(0, 1, (5,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.place = 0
+        return self.observation(), {}
+
+    def observation(self) -> Any:
+        return np.eye(5, dtype=np.float32)[self.place]
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        if action == 0:
+            return self.observation(), 0.1, True, False, {}
+        self.place += 1
+        return self.observation(), float(self.place == 4), self.place == 4, False, {}
+
+
+gymnasium.register("test/Chain-v0", entry_point=lambda **_: Chain(), max_episode_steps=20, reward_threshold=0.9)
+
+
+class Counter(gymnasium.Env[Any, Any]):
+    """Counts its steps, pays 1 for each, and never ends by itself."""
+
+    observation_space = spaces.Box(0, 100, (1,), np.float32)
+    action_space = spaces.Box(-1, 1, (2,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.steps = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        assert self.action_space.contains(action)
+        self.steps += 1
+        return np.full(1, self.steps, np.float32), 1.0, False, False, {}
+
+
+gymnasium.register("test/Counter-v0", entry_point=lambda **_: Counter(), max_episode_steps=3)
+
+
+def test_the_step_that_resets_is_not_real_and_counts_for_nothing() -> None:
+    environments = make_environments("test/Counter-v0", 2)
+    environments.reset(seed=0)
+    steps = [environments.step(np.zeros((2, 2), np.float32)) for _ in range(8)]
+    assert [step.observations[0, 0] for step in steps] == [1, 2, 3, 0, 1, 2, 3, 0]
+    assert [bool(step.truncated[0]) for step in steps] == [False, False, True, False, False, False, True, False]
+    assert [bool(step.real[0]) for step in steps] == [True, True, True, False, True, True, True, False]
+    assert environments.take_ended() == [{"return": 3.0, "length": 3, "success": False}] * 4
+    assert environments.take_ended() == []
+
+
+def test_an_unknown_environment_is_an_error() -> None:
+    with pytest.raises(UserError, match=r"environment 'CartPol-v1': .*CartPole"):
+        make_environments("CartPol-v1", 2)
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "dla/Navigation-v0"])
+def test_a_saved_state_goes_on_as_if_nothing_had_happened(name: str) -> None:
+    environments = make_environments(name, 4)
+    environments.reset(seed=1)
+    generator = np.random.default_rng(0)
+    actions = [generator.integers(0, environments.action_space.n, 4) for _ in range(200)]  # type: ignore[attr-defined]
+    for chosen in actions[:100]:
+        environments.step(chosen)
+    state = environments.state()
+    assert state is not None
+    kept = torch.utils._pytree.tree_map(lambda node: node.copy() if isinstance(node, np.ndarray) else node, state)
+    expected = [environments.step(chosen).observations for chosen in actions[100:]]
+    other = make_environments(name, 4)
+    other.restore(kept)
+    np.testing.assert_array_equal([other.step(chosen).observations for chosen in actions[100:]], expected)
+
+
+# --- what is learned from -------------------------------------------------------------------------------------
+
+
+def rollout(rewards: list[float], values: list[float], terminated: list[int], done: list[int]) -> Rollout:
+    columns = (torch.tensor(column, dtype=torch.float32)[:, None] for column in (rewards, values, terminated, done))
+    paid, valued, ended, over = columns
+    nothing = torch.zeros(len(rewards), 1)
+    return Rollout(torch.zeros(len(values), 1, 1), nothing, nothing, paid, valued, ended, over, nothing == 0)
+
+
+def test_advantages_are_those_worked_out_by_hand() -> None:
+    """With discount 0.5 and lambda 0.5: errors 1 + 0.5 x 4 - 2 = 1, 2 + 0.5 x 6 - 4 = 1, 3 + 0.5 x 8 - 6 = 1."""
+    found = advantages(rollout([1, 2, 3], [2, 4, 6, 8], [0, 0, 0], [0, 0, 0]), 0.5, 0.5)
+    assert found[:, 0].tolist() == [1 + 0.25 * (1 + 0.25), 1.25, 1]
+
+
+def test_termination_ends_the_value_and_truncation_does_not() -> None:
+    ended = advantages(rollout([1, 2, 3], [2, 4, 6, 8], [0, 1, 0], [0, 1, 0]), 0.5, 0.5)
+    assert ended[:, 0].tolist() == [1 + 0.25 * -2, 2 - 4, 1]
+    cut = advantages(rollout([1, 2, 3], [2, 4, 6, 8], [0, 0, 0], [0, 1, 0]), 0.5, 0.5)
+    assert cut[:, 0].tolist() == [1 + 0.25 * 1, 2 + 0.5 * 6 - 4, 1]
+
+
+def test_targets_are_those_worked_out_by_hand() -> None:
+    following = torch.tensor([[1.0, 3.0], [5.0, 2.0], [7.0, 4.0]])
+    wanted = targets(torch.tensor([1.0, 1, 1]), torch.tensor([0.0, 1, 0]), following, torch.tensor([1, 0, 1]), 0.5)
+    assert wanted.tolist() == [1 + 0.5 * 3, 1, 1 + 0.5 * 4]
+
+
+def step_of(values: list[float], *, terminated: bool = False, real: tuple[bool, ...] = (True, True)) -> Transition:
+    column = np.array(values, np.float32)
+    flags = np.full(2, terminated)
+    return Transition(column[:, None], column, flags, ~flags & False, np.array(real))
+
+
+def test_the_buffer_forgets_the_oldest_and_never_learns_of_resets() -> None:
+    buffer = Buffer(4, 1)
+    seen = torch.tensor([[0.0], [0.0]])
+    buffer.add(seen, torch.tensor([0, 1]), step_of([1, 2]))
+    buffer.add(seen, torch.tensor([0, 1]), step_of([3, 4], real=(False, True)))
+    assert (buffer.count, buffer.following[:3, 0].tolist()) == (3, [1, 2, 4])
+    buffer.add(seen, torch.tensor([0, 1]), step_of([5, 6], terminated=True))
+    assert (buffer.count, sorted(buffer.following[:, 0].tolist())) == (4, [2, 4, 5, 6])
+    observations, actions, rewards, following, terminated = buffer.sample(500)
+    assert observations.shape == following.shape == (500, 1)
+    assert set(zip(rewards.tolist(), terminated.tolist(), strict=True)) == {(2, 0), (4, 0), (5, 1), (6, 1)}
+    assert set(actions.tolist()) == {0, 1}
+
+
+def test_a_softmax_samples_by_its_probabilities() -> None:
+    torch.manual_seed(0)
+    policy = Softmax(2, 3)
+    hidden = torch.tensor([[0.5, -1.0]]).expand(20_000, 2)
+    with torch.no_grad():
+        policy.logits.weight.normal_()
+        actions, chances = policy.sample(hidden)
+        expected = policy.logits(hidden[:1]).softmax(-1)[0]
+    np.testing.assert_allclose(np.bincount(actions, minlength=3) / 20_000, expected, atol=0.015)
+    torch.testing.assert_close(chances.exp(), expected[actions])
+    same, entropy = policy.evaluate(hidden, actions)
+    torch.testing.assert_close(same, chances)
+    torch.testing.assert_close(entropy[0], torch.distributions.Categorical(expected).entropy())
+
+
+def test_a_normal_policy_has_the_density_of_the_normal_distribution() -> None:
+    policy = Normal(2, spaces.Box(-1, 1, (3,), np.float32))
+    hidden = torch.randn(5, 2)
+    actions, chances = policy.sample(hidden)
+    theirs = torch.distributions.Normal(policy.mean(hidden), policy.log_std.exp())
+    torch.testing.assert_close(chances, theirs.log_prob(actions).sum(-1))
+    torch.testing.assert_close(policy.evaluate(hidden, actions)[1], theirs.entropy().sum(-1))
+    assert np.abs(policy.as_actions(10 * actions.detach())).max() <= 1
+
+
+def ppo(**changes: Any) -> PPORun:
+    values: dict[str, Any] = {
+        **{"name": "ppo", "environment": "test/Chain-v0", "seeds": (1,), "steps": 8000, "copies": 8, "widths": (16,)},
+        **{"discount": 0.99, "learning_rate": 0.01, "gradient_clip": 0.5, "episodes": 10, "points": 5},
+        **{"checkpoints": 4, "rollout": 25, "epochs": 4, "minibatches": 2, "gae_lambda": 0.95, "clip": 0.2},
+    }
+    return PPORun(**(values | {"entropy_coefficient": 0.01} | changes))
+
+
+def dqn(**changes: Any) -> DQNRun:
+    values: dict[str, Any] = {
+        **{"name": "dqn", "environment": "test/Chain-v0", "seeds": (1,), "steps": 6000, "copies": 4, "widths": (16,)},
+        **{"discount": 0.99, "learning_rate": 0.01, "episodes": 10, "points": 5, "checkpoints": 4, "buffer": 2000},
+        **{"batch_size": 32, "learning_starts": 200, "train_every": 4, "target_every": 100, "epsilon": 0.05},
+    }
+    return DQNRun(**(values | {"exploration": 0.5} | changes))
+
+
+RUNS = {
+    "ppo": ppo(),
+    "ppo with value clipping": ppo(value_clip=True),
+    "dqn": dqn(),
+    "double dueling dqn": dqn(double=True, dueling=True),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+def test_patience_is_learned(folder: Path, run: PPORun | DQNRun) -> None:
+    """At first nearly every episode ends at once with 0.1; who learns gets 1."""
+    agent = train_agent("chain", run, seed=1)
+    assert agent.rows[0]["return"] < 0.9
+    assert agent.evaluation.returns == [1.0] * 10
+    assert agent.evaluation.lengths == [4] * 10
+    assert agent.solved_at is not None or run.name == "dqn"
+
+
+def test_double_q_learning_values_with_the_target_what_the_net_chooses() -> None:
+    torch.manual_seed(0)
+    environments = make_environments("test/Chain-v0", 2)
+    environments.reset(seed=0)
+    learner = DQN(dqn(double=True, batch_size=1), environments)
+    with torch.no_grad():
+        learner.target.advantages.bias.copy_(torch.tensor([5.0, 0.0]))
+        learner.net.advantages.bias.copy_(torch.tensor([0.0, 5.0]))
+    assert isinstance(learner.net, QNet)
+    state = torch.eye(5)[:1]
+    after, online = learner.target(state), learner.net(state)
+    assert after.argmax() != online.argmax()
+    wanted = targets(torch.zeros(1), torch.zeros(1), after, online.argmax(1), 1.0)
+    assert wanted.item() == after[0, 1].item()
+
+
+def same(first: TrainedAgent, second: TrainedAgent) -> bool:
+    weights = all(np.array_equal(first.weights[name], second.weights[name]) for name in first.weights)
+    return weights and first.rows == second.rows and first.evaluation == second.evaluation
+
+
+@pytest.mark.parametrize("run", [ppo(steps=2000), dqn(steps=2000)], ids=["ppo", "dqn"])
+def test_the_same_seed_gives_the_same_bits(folder: Path, run: PPORun | DQNRun) -> None:
+    agents = []
+    for seed in (1, 1, 2):
+        agents.append(train_agent("chain", run, seed))
+        agents[-1].checkpoint.discard()
+    assert same(agents[0], agents[1])
+    assert not same(agents[0], agents[2])
+
+
+SOON = {"episodes": 5, "checkpoints": 4, "points": 7}
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        ppo(environment="CartPole-v1", steps=6400, **SOON),
+        dqn(environment="CartPole-v1", steps=2400, **SOON),
+        ppo(environment="dla/Navigation-v0", steps=3200, **SOON),
+        ppo(environment="test/Counter-v0", steps=3200, **SOON),  # its state cannot be saved
+    ],
+    ids=["ppo CartPole", "dqn CartPole", "ppo Navigation", "ppo Counter"],
+)
+def test_a_killed_run_ends_in_the_same_bits(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, run: PPORun | DQNRun
+) -> None:
+    whole = train_agent("agent", run, seed=3)
+    whole.checkpoint.discard()
+
+    class KilledError(Exception):
+        pass
+
+    advance = Progress.advance
+
+    def until_half(progress: Progress, checkpoint: Checkpoint) -> None:
+        if progress.part == 2:
+            raise KilledError
+        advance(progress, checkpoint)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Progress, "advance", until_half)
+        with pytest.raises(KilledError):
+            train_agent("agent", run, seed=3)
+    torch.manual_seed(99)
+    assert same(train_agent("agent", run, seed=3), whole)
+
+
+# --- evaluation -----------------------------------------------------------------------------------------------
+
+
+class Right(torch.nn.Module):
+    """Goes to the right, always."""
+
+    def act(self, observations: torch.Tensor) -> torch.Tensor:
+        return torch.ones(len(observations), dtype=torch.int64)
+
+
+def test_every_copy_is_judged_by_its_first_episode() -> None:
+    found = evaluate(Right(), "test/Chain-v0", 7, seed=1)
+    assert (found.returns, found.lengths) == ([1.0] * 7, [4] * 7)
+    assert found.metrics(success=False) == {"mean": 1, "std": 0, "lower": 1, "upper": 1, "n": 7, "length": 4}
+
+
+def test_the_interval_is_students() -> None:
+    found = summary([1.0, 2.0, 3.0, 4.0])
+    assert (found["mean"], found["n"]) == (2.5, 4)
+    assert found["upper"] - found["mean"] == pytest.approx(3.182446 * found["std"] / 2)  # t of 3 degrees of freedom
+
+
+def test_an_episode_becomes_a_gif(folder: Path) -> None:
+    class Forward(torch.nn.Module):
+        def act(self, observations: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(observations), dtype=torch.int64)
+
+    shown = list(play(Forward(), "dla/Navigation-v0", seed=2, mode="rgb_array"))
+    assert shown[0][1] == 0
+    assert shown[-1][1] != 0
+    write_gif(folder / "episode.gif", [frame for frame, _ in shown])
+    with Image.open(folder / "episode.gif") as picture:
+        assert getattr(picture, "is_animated")  # noqa: B009 (a picture of one frame has none)
+        assert max(picture.size) <= 320
+    assert (folder / "episode.gif").stat().st_size < 2_000_000
+
+
+def test_discrete_learners_refuse_continuous_actions() -> None:
+    environments = make_environments("test/Counter-v0", 2)
+    with pytest.raises(UserError, match=r"DQN acts in Discrete spaces.*take ppo"):
+        DQN(dqn(environment="test/Counter-v0"), environments)
+    assert isinstance(PPO(ppo(environment="test/Counter-v0"), environments).net.policy, Normal)
