@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 from PIL import Image
 
+from dla.artifacts import read_table
 from dla.checkpoint import Checkpoint
+from dla.cli import main
 from dla.errors import UserError
 from dla.rl.dqn import DQN, Buffer, QNet, targets
 from dla.rl.environments import Transition, make_environments
@@ -21,6 +24,7 @@ from dla.rl.evaluate import evaluate, play, summary, write_gif
 from dla.rl.navigation import VectorNavigation
 from dla.rl.nets import Normal, Softmax
 from dla.rl.ppo import PPO, Rollout, advantages
+from dla.rl.results import read_agent, write_agents
 from dla.rl.rooms import BEAMS, FORWARD, LEFT, RANGE, RIGHT, ROBOT, SIDE, STRIDE, Rooms
 from dla.rl.train import Progress, TrainedAgent, train_agent
 from dla.settings.agents import DQNRun, PPORun
@@ -452,3 +456,54 @@ def test_discrete_learners_refuse_continuous_actions() -> None:
     with pytest.raises(UserError, match=r"DQN acts in Discrete spaces.*take ppo"):
         DQN(dqn(environment="test/Counter-v0"), environments)
     assert isinstance(PPO(ppo(environment="test/Counter-v0"), environments).net.policy, Normal)
+
+
+# --- what a stage leaves, and dla play ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(project: Path) -> Path:
+    run = dqn(environment="dla/Navigation-v0", steps=800, learning_starts=100, seeds=(1, 2), episodes=5)
+    write_agents("walker", run, [train_agent("walker", run, seed) for seed in run.seeds])
+    return project
+
+
+def test_a_saved_agent_acts_as_the_trained_one(trained: Path) -> None:
+    run = dqn(environment="dla/Navigation-v0", steps=800, learning_starts=100, seeds=(1, 2), episodes=5)
+    net, read = read_agent("walker", seed=2)
+    assert read == run
+    again = evaluate(net, run.environment, 5, seed=2)
+    kept = json.loads((trained / "metrics/agent/walker.json").read_text())
+    assert kept["seeds"]["2"] == again.metrics(success=True)
+    assert kept["return"]["n"] == 2
+    assert kept["success"]["n"] == 10
+    rows = read_table(trained / "plots/agent/walker.csv")
+    assert {row["seed"] for row in rows} == {1, 2}
+    assert max(row["step"] for row in rows) == 800
+    assert not list(trained.glob(".checkpoints/*"))
+
+
+def test_play_prints_a_line_per_episode_and_draws_a_gif(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["play", "walker", "--episodes", "2", "--seed", "5", "--render", "gif", "two.gif"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [["seed", "5"], ["seed", "6"]]
+    with Image.open(trained / "two.gif") as picture:
+        assert picture.format == "GIF"
+    assert main(["play", "walker", "--episodes", "2", "--seed", "5"]) == 0
+    assert capsys.readouterr().out.splitlines() == lines
+    assert main(["play", "walker", "--seed", "5", "--render", "human"]) == 0
+    assert capsys.readouterr().out.splitlines() == lines[:1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["wlaker"], "`dvc repro -s agent@wlaker` trains it; trained: walker; did you mean walker?"),
+        (["walker", "--render", "gif"], "--render gif: takes human, or gif and a FILE"),
+    ],
+)
+def test_play_says_in_one_line_what_is_wrong(
+    trained: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(["play", *arguments]) == 2
+    assert message in capsys.readouterr().err

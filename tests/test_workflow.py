@@ -208,6 +208,8 @@ TEXTS = {
         ({"gradients.steps": 10}, {"gradients"}),
         ({"cam.cifar10-cnn.pictures": 4}, {"cam@cifar10-cnn"}),
         ({"embed.race.max_tokens": 64, "rank.joint.epochs": 3}, {"embed@race", "rank@joint"}),
+        ({"agent.cartpole-dqn.double": True}, {"agent@cartpole-dqn"}),
+        ({"budgets.demo.agent.navigation-ppo.steps": 1000}, {"agent@navigation-ppo"}),
         ({"lm.dante.learning_rate": 1e-3, "generate.seed": 2}, {"lm@dante", "generate"}),
         ({"budgets.demo.generate.length": 20, "data.dante.kept": ["PARADISO"]}, {"generate", "prepare@dante"}),
         ({"tfidf.tfidf.longest": 1, "tsne.test.seed": 2}, {"tfidf@tfidf", "tsne@test"}),
@@ -277,4 +279,4 @@ def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone:
     )  # DVC shows them one by one too
     runs = sum(len(section) for section in each)
     assert page.count("vegaEmbed('#") == groups + repeats + gradients + confusions + runs
-    assert page.count('<img src="static/') == len(PARAMS.cam) + confusions + len(PARAMS.tsne)
+    assert page.count('<img src="static/') == len(PARAMS.cam) + confusions + len(PARAMS.tsne) + len(PARAMS.agent)
