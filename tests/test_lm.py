@@ -281,6 +281,7 @@ RESULTS = (
 )
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_an_epoch_it_ends_in_the_same_bits(run: Path) -> None:
     whole = run_stage("lm", "dante")
     assert whole.returncode == 0, whole.stderr

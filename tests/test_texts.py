@@ -114,6 +114,7 @@ def test_training_questions_are_shuffled_and_both_levels_come_early(race: Path) 
     assert sorted(ids) == list(range(len(ids)))
 
 
+@pytest.mark.slow
 def test_embedded_texts_are_the_same_bytes_every_time(tmp_path: Path) -> None:
     for name in ("docstring-libraries", "docstring-summaries", "tiny-distilbert"):
         for copy in ("a", "b"):

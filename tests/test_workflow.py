@@ -71,9 +71,9 @@ def chosen_by_name(stage: str) -> list[Path]:
         return [ROOT / "src/dla/models/deep_cnn.py"]
     if script == "cam":
         return [ROOT / f"src/dla/models/{params.train[name].model.family}.py"]
-    if script == "prepare":  # pixels.py and raw.py whatever the kind: DVC's lists of deps do not depend on a key
-        kind = params.data[name].kind
-        return [ROOT / f"src/dla/data/{module}.py" for module in (kind, "pixels", "raw")]
+    if script == "prepare":  # what any kind imports, whatever the kind: DVC's lists of deps do not depend on a key
+        modules = (params.data[name].kind, "pixels", "raw", "sources")
+        return [ROOT / f"src/dla/data/{module}.py" for module in modules]
     return []
 
 
