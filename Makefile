@@ -40,7 +40,7 @@ test: .venv/installed-dev  ## ruff, the type checker and the quick tests
 	$(BIN)/mypy
 	$(BIN)/pytest -m "not slow"
 
-bench: .venv/installed  ## training and encoding against the loops a student writes (30 minutes)
+bench: .venv/installed  ## training and encoding against the loops a student writes
 	$(BIN)/python bench/train.py
 	$(BIN)/python bench/embed.py
 	$(BIN)/python bench/lm.py

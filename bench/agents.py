@@ -1,7 +1,7 @@
 """Our PPO and DQN against Stable-Baselines3 on CartPole, with the same hyper-parameters.
 
     pip install 'stable-baselines3>=2.7,<3'
-    python bench/agents.py              # five passes each, about ten minutes on two cores
+    python bench/agents.py              # five passes each
     python bench/agents.py --passes 1 --algorithms ppo
 
 Steps of all copies per second over the whole training, and seconds until a hundred training episodes in a row returned
@@ -62,18 +62,14 @@ def ours(run: PPORun | DQNRun, seed: int) -> tuple[float, float | None]:
     return run.steps / (time.perf_counter() - clock.begin), clock.solved
 
 
-def theirs(run: PPORun | DQNRun, seed: int) -> tuple[float, float | None]:
+def their_model(run: PPORun | DQNRun, environments: Any, seed: int) -> Any:
     import stable_baselines3 as sb3
-    from stable_baselines3.common.callbacks import BaseCallback
-    from stable_baselines3.common.env_util import make_vec_env
 
-    torch.set_num_threads(1)
-    environments = make_vec_env(run.environment, n_envs=run.copies, seed=seed)
     common = {"learning_rate": run.learning_rate, "gamma": run.discount, "seed": seed, "device": "cpu"}
     widths = list(run.widths)
     if isinstance(run, PPORun):
         rate = run.learning_rate
-        model: Any = sb3.PPO(
+        return sb3.PPO(
             "MlpPolicy",
             environments,
             n_steps=run.rollout,
@@ -87,22 +83,29 @@ def theirs(run: PPORun | DQNRun, seed: int) -> tuple[float, float | None]:
             policy_kwargs={"net_arch": {"pi": widths, "vf": widths}},
             **(common | ({"learning_rate": lambda left: rate * left} if run.anneal else {})),
         )
-    else:
-        model = sb3.DQN(
-            "MlpPolicy",
-            environments,
-            buffer_size=run.buffer,
-            batch_size=run.batch_size,
-            learning_starts=run.learning_starts,
-            train_freq=run.train_every // run.copies,
-            gradient_steps=run.updates,
-            target_update_interval=run.target_every,
-            exploration_fraction=run.exploration,
-            exploration_final_eps=run.epsilon,
-            max_grad_norm=run.gradient_clip,
-            policy_kwargs={"net_arch": widths},
-            **common,
-        )
+    return sb3.DQN(
+        "MlpPolicy",
+        environments,
+        buffer_size=run.buffer,
+        batch_size=run.batch_size,
+        learning_starts=run.learning_starts,
+        train_freq=run.train_every // run.copies,
+        gradient_steps=run.updates,
+        target_update_interval=run.target_every,
+        exploration_fraction=run.exploration,
+        exploration_final_eps=run.epsilon,
+        max_grad_norm=run.gradient_clip,
+        policy_kwargs={"net_arch": widths},
+        **common,
+    )
+
+
+def theirs(run: PPORun | DQNRun, seed: int) -> tuple[float, float | None]:
+    from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.env_util import make_vec_env
+
+    torch.set_num_threads(1)
+    model = their_model(run, make_vec_env(run.environment, n_envs=run.copies, seed=seed), seed)
     clock = Clock()
 
     class Listen(BaseCallback):  # type: ignore[misc]  # stable-baselines3 is not there for the type checker

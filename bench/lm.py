@@ -1,6 +1,6 @@
 """Training throughput of the language model of characters against the model that a student writes.
 
-    python bench/lm.py                # five passes each, about five minutes on two cores
+    python bench/lm.py                # five passes each
     python bench/lm.py --batch 12 --context 64 --layers 4 --heads 4 --width 128
 
 Plain: every attention head a module of its own in a Python list, its weights a masked softmax, float32. Ours: what

@@ -114,8 +114,9 @@ def test_every_room_can_be_walked(seed: int) -> None:
     assert rooms.distance()[0] > 3
 
 
-def test_gymnasium_finds_nothing_wrong_with_it() -> None:
+def test_gymnasium_finds_nothing_wrong_with_it(recwarn: pytest.WarningsRecorder) -> None:
     check_env(gymnasium.make("dla/Navigation-v0", render_mode="rgb_array").unwrapped)
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 def test_many_rooms_are_single_rooms_side_by_side() -> None:
@@ -507,3 +508,9 @@ def test_play_says_in_one_line_what_is_wrong(
 ) -> None:
     assert main(["play", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_seed_below_zero_is_refused_in_words(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["play", "walker", "--seed", "-1"])
+    assert "argument --seed: '-1' is not a whole number from 0" in capsys.readouterr().err

@@ -102,6 +102,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
 def _predict(options: argparse.Namespace) -> int:
     from dla.vision.predict import predict
     from dla.vision.weights import read_classifier
@@ -225,7 +231,7 @@ def _add_generate(commands: Commands[argparse.ArgumentParser]) -> None:
         help="greedy, or any of temperature=T,top-k=K,top-p=P (default: temperature=0.8)",
     )
     generate.add_argument("--length", type=_count, default=500, metavar="N", help="tokens at most (default: 500)")
-    generate.add_argument("--seed", type=int, default=1, metavar="S", help="another one, another text (default: 1)")
+    generate.add_argument("--seed", type=_seed, default=1, metavar="S", help="another one, another text (default: 1)")
     generate.set_defaults(run=_generate)
 
 
@@ -235,7 +241,10 @@ def _generate(options: argparse.Namespace) -> int:
     from dla.text.stream import stream
 
     sampling = parse_sampling(options.sample)
-    speaker = find_speaker(options.model or next(iter(load_params().lm)))
+    model = options.model or next(iter(load_params().lm), None)
+    if model is None:
+        raise UserError("params.yaml: lm has no model to take; name one with --model")
+    speaker = find_speaker(model)
     prompt = tokens_of(speaker.tokenizer, options.prompt or speaker.tokenizer.bos_token or START)
     print(options.prompt, end="", flush=True)
     for piece in stream(speaker.model, speaker.tokenizer, prompt, options.length, sampling, options.seed):
@@ -256,7 +265,7 @@ def _add_play(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     play.add_argument("name", metavar="RUN", help="a trained key of `agent` in params.yaml")
     play.add_argument("--episodes", type=_count, default=1, metavar="N", help="how many (default: 1)")
-    play.add_argument("--seed", type=int, default=0, metavar="S", help="of the first episode (default: 0)")
+    play.add_argument("--seed", type=_seed, default=0, metavar="S", help="of the first episode (default: 0)")
     play.add_argument(
         "--render",
         nargs="+",
