@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import DistilBertConfig, DistilBertModel
 
 from dla import runtime
@@ -32,7 +33,6 @@ from dla.text.encode import Encoder, Tokens, encode, pad
 
 MEAN, SIGMA, LONGEST = 51, 0.415, 512  # tokens
 BATCH = 128
-Array = np.ndarray[Any, Any]
 
 
 def sequences(count: int) -> list[Tokens]:
@@ -47,7 +47,7 @@ def encoder() -> Encoder:
     return Encoder(model, SimpleNamespace(pad_token_id=0), LONGEST)
 
 
-def plain(texts: list[Tokens], _: str) -> tuple[float, Array]:
+def plain(texts: list[Tokens], _: str) -> tuple[float, NDArray[Any]]:
     torch.set_num_threads(load_params().runtime.threads or torch.get_num_threads())
     model = encoder().model
     found = []
@@ -61,7 +61,7 @@ def plain(texts: list[Tokens], _: str) -> tuple[float, Array]:
     return len(texts) / (time.perf_counter() - begin), torch.cat(found).numpy()
 
 
-def ours(texts: list[Tokens], precision: Any) -> tuple[float, Array]:
+def ours(texts: list[Tokens], precision: Any) -> tuple[float, NDArray[Any]]:
     settings = replace(load_params().runtime, precision=precision)
     device = runtime.start(settings)
     chosen = runtime.plan(settings, device, flops=1e12, batches=1)
@@ -75,14 +75,14 @@ def ours(texts: list[Tokens], precision: Any) -> tuple[float, Array]:
 LOOPS = {"plain": plain, "ours": ours}
 
 
-def measure(loop: str, count: int, precision: str, file: Path) -> tuple[float, Array]:
+def measure(loop: str, count: int, precision: str, file: Path) -> tuple[float, NDArray[Any]]:
     """Texts per second of one pass, in a process of its own, and its features."""
     command = [sys.executable, __file__, "--texts", str(count), "--loop", loop, precision, str(file)]
     rate = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return rate, np.load(file)
 
 
-def difference(ours: Array, plain: Array) -> str:
+def difference(ours: NDArray[Any], plain: NDArray[Any]) -> str:
     lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(plain, axis=1)
     cosine = 1 - ((ours * plain).sum(1) / lengths).min()
     return f"largest difference {np.abs(ours - plain).max():.1e}, largest cosine distance {cosine:.1e}"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from dla import stage
 from dla.data import embedded, hub, web
-from dla.params import load_params, lookup
+from dla.params import load_params
 from dla.settings.data import TextSource
+from dla.settings.whole import lookup
 
 
 def main(name: str) -> None:

@@ -10,7 +10,8 @@ from importlib import import_module
 from pathlib import Path
 
 from dla import stage
-from dla.params import load_params, lookup
+from dla.params import load_params
+from dla.settings.whole import lookup
 
 
 def main(name: str) -> None:

@@ -205,7 +205,7 @@ def test_the_step_that_resets_is_not_real_and_counts_for_nothing() -> None:
     assert [step.observations[0, 0] for step in steps] == [1, 2, 3, 0, 1, 2, 3, 0]
     assert [bool(step.truncated[0]) for step in steps] == [False, False, True, False, False, False, True, False]
     assert [bool(step.real[0]) for step in steps] == [True, True, True, False, True, True, True, False]
-    assert environments.take_ended() == [{"return": 3.0, "length": 3, "success": False}] * 4
+    assert environments.take_ended() == [{"return": 3.0, "length": 3, "success": None}] * 4
     assert environments.take_ended() == []
 
 
@@ -428,7 +428,7 @@ class Right(torch.nn.Module):
 def test_every_copy_is_judged_by_its_first_episode() -> None:
     found = evaluate(Right(), "test/Chain-v0", 7, seed=1)
     assert (found.returns, found.lengths) == ([1.0] * 7, [4] * 7)
-    assert found.metrics(success=False) == {"mean": 1, "std": 0, "lower": 1, "upper": 1, "n": 7, "length": 4}
+    assert found.metrics() == {"mean": 1, "std": 0, "lower": 1, "upper": 1, "n": 7, "length": 4}
 
 
 def test_the_interval_is_students() -> None:
@@ -475,7 +475,7 @@ def test_a_saved_agent_acts_as_the_trained_one(trained: Path) -> None:
     assert read == run
     again = evaluate(net, run.environment, 5, seed=2)
     kept = json.loads((trained / "metrics/agent/walker.json").read_text())
-    assert kept["seeds"]["2"] == again.metrics(success=True)
+    assert kept["seeds"]["2"] == again.metrics()
     assert kept["return"]["n"] == 2
     assert kept["success"]["n"] == 10
     rows = read_table(trained / "plots/agent/walker.csv")

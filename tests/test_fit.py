@@ -154,6 +154,19 @@ def test_cosine_falls_from_the_peak_to_nothing() -> None:
     assert rates[99] < 1e-5
 
 
+def test_cosine_falls_to_the_share_that_is_left() -> None:
+    wanted = settings(schedule="cosine", last_rate=0.1)
+    rates = [learning_rate_at(wanted, step, 100) for step in range(101)]
+    assert rates == sorted(rates, reverse=True)
+    assert (rates[0], rates[100]) == pytest.approx((0.01, 0.001))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_the_memory_of_squares_is_as_long_as_asked(optimizer: str) -> None:
+    (group,) = build_optimizer(net(), settings(optimizer=optimizer, beta2=0.95)).param_groups
+    assert group["betas"] == (0.9, 0.95)
+
+
 def test_clipping_bounds_the_step() -> None:
     model = nn.Linear(2, 1, bias=False)
     nn.init.zeros_(model.weight)

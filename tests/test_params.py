@@ -13,8 +13,8 @@ import pytest
 from dla import params as module
 from dla.cli import main
 from dla.errors import UserError
-from dla.params import cap_run, load_params
-from dla.settings.budgets import TrainCaps
+from dla.params import load_params
+from dla.settings.budgets import TrainCaps, cap_run
 
 from .conftest import ROOT, run_stage
 
@@ -59,6 +59,8 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ({"classify.mlp.momentum": 0.9}, "classify.mlp.momentum = 0.9 is for optimizer: sgd alone"),
         ({"finetune.finetune.momentum": 0.9}, "finetune.finetune.momentum = 0.9 is for optimizer: sgd alone"),
         ({"rank.ratio.momentum": 0.9}, "rank.ratio.momentum = 0.9 is for optimizer: sgd alone"),
+        ({"train.cifar10-tuned.beta2": 0.9}, "train.cifar10-tuned.beta2 = 0.9 is for optimizer: adam and adamw"),
+        ({f"{RUN}.last_rate": 0.1}, f"{RUN}.last_rate = 0.1 is for schedule: cosine alone"),
         ({"rank.margin.label_smoothing": 0.1}, "rank.margin.label_smoothing = 0.1 is for loss: softmax alone"),
         (
             {f"{RUN}.patience": 2, f"{RUN}.keep": "last"},

@@ -48,7 +48,6 @@ TEXTS = [
     "Plot.",
     "Fit the classifier.",
 ]
-Array = np.ndarray[Any, Any]
 
 
 @pytest.fixture(scope="session")

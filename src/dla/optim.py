@@ -37,9 +37,10 @@ def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimiz
     if settings.optimizer == "sgd":
         nesterov = settings.momentum > 0
         return torch.optim.SGD(groups, rate, momentum=settings.momentum, nesterov=nesterov, fused=True)
+    betas = (0.9, settings.beta2)
     if settings.optimizer == "adam":
-        return torch.optim.Adam(groups, rate, fused=True)
-    return torch.optim.AdamW(groups, rate, weight_decay=0.0, fused=True)
+        return torch.optim.Adam(groups, rate, betas, fused=True)
+    return torch.optim.AdamW(groups, rate, betas, weight_decay=0.0, fused=True)
 
 
 def learning_rate_at(settings: Training, step: int, total: int) -> float:
@@ -54,7 +55,7 @@ def learning_rate_at(settings: Training, step: int, total: int) -> float:
         return peak * (step + 1) / (rising + 1)
     match settings.schedule:
         case "cosine":
-            return _cosine(peak, 0.0, (step - rising) / (total - rising))
+            return _cosine(peak, settings.last_rate * peak, (step - rising) / (total - rising))
         case "one-cycle":
             turn = 0.3 * total - 1
             if step <= turn:

@@ -61,7 +61,7 @@ def libraries() -> dict[str, datasets.Dataset]:
     }
 
 
-CHARACTERS = 400_000  # of the text for a language model, about those of a long novel's half
+CHARACTERS = 400_000  # of the text for a language model
 PLAIN = re.compile(r"[ -~\n]+")  # a text of these alone has the characters of a keyboard
 
 

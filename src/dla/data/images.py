@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from dla.artifacts import write_tensors
-from dla.data.pixels import Array, to_pixels
+from dla.data.pixels import to_pixels
 from dla.data.sources import broken, class_names, read_source
 from dla.settings.data import Images
 
@@ -54,7 +56,7 @@ def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:
     write_tensors(prepared, tensors, metadata)
 
 
-def channel_statistics(images: Array) -> tuple[list[float], list[float]]:
+def channel_statistics(images: NDArray[Any]) -> tuple[list[float], list[float]]:
     """Mean and standard deviation per channel of (N, C, H, W) uint8 pictures, in the range 0 to 1."""
     means, deviations = [], []
     for channel in range(images.shape[1]):
@@ -68,7 +70,7 @@ def channel_statistics(images: Array) -> tuple[list[float], list[float]]:
     return means, deviations
 
 
-def _read_split(raw: Path, split: str, settings: Images) -> tuple[dict[str, Array], list[str]]:
+def _read_split(raw: Path, split: str, settings: Images) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Columns and class names of one split of the source."""
     rows = read_source(raw, split, (settings.image_column, settings.label_column))
     classes = class_names(rows, settings.label_column, raw)
@@ -78,9 +80,9 @@ def _read_split(raw: Path, split: str, settings: Images) -> tuple[dict[str, Arra
         raise broken(raw, error) from error
 
 
-def _columns(rows: datasets.Dataset, settings: Images) -> dict[str, Array]:
+def _columns(rows: datasets.Dataset, settings: Images) -> dict[str, NDArray[Any]]:
     size = settings.image_size
-    columns: dict[str, Array] = {
+    columns: dict[str, NDArray[Any]] = {
         "images": np.empty((len(rows), settings.channels, size, size), np.uint8),
         "labels": np.array(rows[settings.label_column], np.int64),
         "ids": np.arange(len(rows), dtype=np.int64),

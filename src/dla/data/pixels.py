@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-Array = np.ndarray[Any, Any]
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom excluded
 
 
-def to_pixels(picture: Image.Image, channels: int, size: int) -> Array:
+def to_pixels(picture: Image.Image, channels: int, size: int) -> NDArray[Any]:
     """A picture as (C, H, W) uint8: its middle square, resized; what is transparent shows white."""
     picture = opaque(picture).convert("L" if channels == 1 else "RGB")
     if picture.size != (size, size):

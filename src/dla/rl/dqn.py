@@ -10,17 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
 from dla.errors import UserError
-from dla.rl.environments import Environments, Transition
+from dla.rl.environments import Environments, Transition, Update
 from dla.settings.agents import DQNRun
-
-Array = np.ndarray[Any, Any]
-
-
-Update = tuple[Array, dict[str, float]]  # observations after it, and what it was like
 
 
 class QNet(nn.Module):
@@ -52,6 +48,8 @@ class QNet(nn.Module):
 class Buffer:
     """The last transitions, in tensors that are made once."""
 
+    COLUMNS = ("observations", "actions", "rewards", "following", "terminated")
+
     def __init__(self, size: int, width: int) -> None:
         self.observations, self.following = torch.empty(size, width), torch.empty(size, width)
         self.actions = torch.empty(size, dtype=torch.int64)
@@ -73,19 +71,17 @@ class Buffer:
     def sample(self, count: int) -> tuple[torch.Tensor, ...]:
         """Random transitions: observations (B, D), actions, rewards (B,), observations after, terminated (B,)."""
         rows = torch.randint(self.count, (count,))
-        columns = (self.observations, self.actions, self.rewards, self.following, self.terminated)
-        return tuple(column.index_select(0, rows) for column in columns)
+        return tuple(getattr(self, name).index_select(0, rows) for name in self.COLUMNS)
 
     def state(self) -> dict[str, Any]:
         """What was remembered."""
-        kept = ("observations", "following", "actions", "rewards", "terminated")
-        tensors = {name: getattr(self, name)[: self.count].clone() for name in kept}
+        tensors = {name: getattr(self, name)[: self.count].clone() for name in self.COLUMNS}
         return {**tensors, "next": self.next, "count": self.count}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Remember a `state`."""
         self.next, self.count = state["next"], state["count"]
-        for name in ("observations", "following", "actions", "rewards", "terminated"):
+        for name in self.COLUMNS:
             getattr(self, name)[: self.count] = state[name]
 
 
@@ -126,7 +122,7 @@ class DQN:
         progress = step / (self.settings.exploration * self.settings.steps)
         return max(1 + progress * (self.settings.epsilon - 1), self.settings.epsilon)
 
-    def run(self, environments: Environments, observations: Array, updates: range) -> Iterator[Update]:
+    def run(self, environments: Environments, observations: NDArray[Any], updates: range) -> Iterator[Update]:
         """Yield the observations and what the update was like after each of `updates`, counted from the run's first."""
         seen = torch.from_numpy(observations).view(self.copies, -1).float()
         for update in updates:

@@ -10,11 +10,11 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.classic_control.cartpole import CartPoleVectorEnv
 from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
 
 from dla.errors import UserError
 from dla.rl.navigation import VectorNavigation
 
-Array = np.ndarray[Any, Any]
 CARTPOLE = ("state", "steps", "prev_done")  # what changes in gymnasium's vector CartPole, beside its generator
 
 
@@ -26,11 +26,14 @@ class Transition:
     is to be learned from it. The observation after an episode's last step is still that episode's.
     """
 
-    observations: Array  # (N, ...), after the step
-    rewards: Array  # (N,) float32
-    terminated: Array  # (N,) bool: the environment ended, nothing comes after
-    truncated: Array  # (N,) bool: the episode was cut off, its value goes on
-    real: Array  # (N,) bool
+    observations: NDArray[Any]  # (N, ...), after the step
+    rewards: NDArray[Any]  # (N,) float32
+    terminated: NDArray[Any]  # (N,) bool: the environment ended, nothing comes after
+    truncated: NDArray[Any]  # (N,) bool: the episode was cut off, its value goes on
+    real: NDArray[Any]  # (N,) bool
+
+
+Update = tuple[NDArray[Any], dict[str, float]]  # what an algorithm yields: observations after it, and what it was like
 
 
 @dataclass
@@ -38,10 +41,12 @@ class Environments:
     """Copies of one environment, and the episodes that ended in them."""
 
     vector: VectorEnv[Any, Any, Any]
-    finished: Array  # (N,) bool: reset by the next step
-    returns: Array  # (N,) of the episodes in progress
-    lengths: Array
-    ended: list[dict[str, Any]] = field(default_factory=list)  # return, length and success of finished episodes
+    finished: NDArray[Any]  # (N,) bool: reset by the next step
+    returns: NDArray[Any]  # (N,) of the episodes in progress
+    lengths: NDArray[Any]
+    ended: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # return, length and success (None: not defined) of finished ones
 
     @property
     def observation_space(self) -> spaces.Space[Any]:
@@ -58,27 +63,27 @@ class Environments:
         """The mean return from which on the environment counts as solved, if whoever published it said so."""
         return None if self.vector.spec is None else self.vector.spec.reward_threshold
 
-    def reset(self, seed: int) -> Array:
+    def reset(self, seed: int) -> NDArray[Any]:
         """New episodes everywhere; what was in progress is forgotten."""
         observations, _ = self.vector.reset(seed=seed)
         for values in (self.finished, self.returns, self.lengths):
             values[:] = 0
         return np.asarray(observations)
 
-    def step(self, actions: Array) -> Transition:
+    def step(self, actions: NDArray[Any]) -> Transition:
         """One action in every copy."""
         observations, rewards, terminated, truncated, info = self.vector.step(actions)
         real = ~self.finished
         self.returns += rewards
         self.lengths += real
         self.finished = terminated | truncated
-        success = info.get("success", np.zeros(len(real), bool))
+        success = info.get("success")
         for copy in np.flatnonzero(self.finished):
             self.ended.append(
                 {
                     "return": float(self.returns[copy]),
                     "length": int(self.lengths[copy]),
-                    "success": bool(success[copy]),
+                    "success": None if success is None else bool(success[copy]),
                 }
             )
             self.returns[copy] = self.lengths[copy] = 0

@@ -27,15 +27,15 @@ class Evaluation:
 
     returns: list[float]
     lengths: list[int]
-    successes: list[bool]
+    successes: list[bool] | None  # None: the environment does not say what success is
 
-    def metrics(self, *, success: bool) -> dict[str, float]:
-        """Mean return with its t-interval, standard deviation and mean length; share of successes if there are any."""
+    def metrics(self) -> dict[str, float]:
+        """Mean return with its t-interval, standard deviation and mean length; share of successes if defined."""
         found = summary(self.returns)
         return {
             **found,
             "length": float(np.mean(self.lengths)),
-            **({"success_rate": float(np.mean(self.successes))} if success else {}),
+            **({} if self.successes is None else {"success_rate": float(np.mean(self.successes))}),
         }
 
 
@@ -51,7 +51,7 @@ def evaluate(net: nn.Module, environment: str, episodes: int, seed: int) -> Eval
     """Let the agent act greedily, once in each of so many copies, on seeds that training never saw."""
     environments = make_environments(environment, episodes)
     observations = environments.reset(seed=UNSEEN + seed * episodes)
-    found: dict[int, tuple[float, int, bool]] = {}
+    found: dict[int, dict[str, Any]] = {}
     returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
     while len(found) < episodes:
         step = environments.step(actions(net, observations))
@@ -59,9 +59,12 @@ def evaluate(net: nn.Module, environment: str, episodes: int, seed: int) -> Eval
         returns += step.rewards
         lengths += 1
         for copy, ended in zip(np.flatnonzero(environments.finished), environments.take_ended(), strict=True):
-            found.setdefault(int(copy), (ended["return"], ended["length"], ended["success"]))
+            found.setdefault(int(copy), ended)
     rows = [found[copy] for copy in range(episodes)]
-    return Evaluation([r for r, _, _ in rows], [n for _, n, _ in rows], [s for _, _, s in rows])
+    successes = [row["success"] for row in rows]
+    return Evaluation(
+        [row["return"] for row in rows], [row["length"] for row in rows], None if None in successes else successes
+    )
 
 
 def actions(net: Any, observations: Any) -> Any:

@@ -18,8 +18,9 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
 
-from dla.rl.rooms import GOAL, RANGE, SIDE, Array, Rooms
+from dla.rl.rooms import GOAL, RANGE, SIDE, Rooms
 from dla.rl.view import View
 
 STEPS = 300
@@ -28,14 +29,14 @@ OBSERVATION = spaces.Box(np.array([0] * 18 + [-1], np.float32), np.ones(19, np.f
 ACTION = spaces.Discrete(3)
 
 
-def observe(rooms: Rooms) -> Array:
+def observe(rooms: Rooms) -> NDArray[Any]:
     """What the robots sense, (N, 19) float32."""
     distance = rooms.distance()[:, None] / (SIDE * np.sqrt(2))
     bearing = rooms.bearing()[:, None] / np.pi
     return np.concatenate([rooms.ranges() / RANGE, distance.clip(0, 1), bearing], 1).astype(np.float32)
 
 
-def act(rooms: Rooms, actions: Array) -> tuple[Array, Array, Array]:
+def act(rooms: Rooms, actions: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Do one action (N,) in every room: rewards (N,), whether the goal is reached, whether the robot collided."""
     before = rooms.distance()
     rooms.move(actions)
@@ -44,7 +45,7 @@ def act(rooms: Rooms, actions: Array) -> tuple[Array, Array, Array]:
     return before - rooms.distance() + REACHED * reached + COLLISION * collided, reached, collided
 
 
-class Navigation(gymnasium.Env[Array, np.int64]):
+class Navigation(gymnasium.Env[NDArray[Any], np.int64]):
     """One room; the number of steps is limited by the wrapper that `gymnasium.make` puts around it."""
 
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 20}  # noqa: RUF012 (as gymnasium declares it)
@@ -56,7 +57,9 @@ class Navigation(gymnasium.Env[Array, np.int64]):
         self.rooms = Rooms.empty(1)
         self.view = View(self.metadata["render_fps"], on_screen=render_mode == "human")
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
         """Another room; the same for the same seed."""
         super().reset(seed=seed)
         self.rooms.furnish(0, self.np_random)
@@ -64,14 +67,14 @@ class Navigation(gymnasium.Env[Array, np.int64]):
             self.render()
         return observe(self.rooms)[0], {"success": False}
 
-    def step(self, action: np.int64) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.int64) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
         """One action."""
         (reward,), (reached,), (collided,) = act(self.rooms, np.array([action]))
         if self.render_mode == "human":
             self.render()
         return observe(self.rooms)[0], float(reward), bool(reached | collided), False, {"success": bool(reached)}
 
-    def render(self) -> Array | None:
+    def render(self) -> NDArray[Any] | None:
         """The room from above: (400, 400, 3) uint8, or on the screen."""
         return self.view.draw(self.rooms) if self.render_mode else None
 
@@ -80,7 +83,7 @@ class Navigation(gymnasium.Env[Array, np.int64]):
         self.view.close()
 
 
-class VectorNavigation(VectorEnv[Array, Array, Array]):
+class VectorNavigation(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
     """Many rooms at once, a finished one reset by the next step. Room i of seed s is the single room of seed s + i."""
 
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
@@ -96,7 +99,9 @@ class VectorNavigation(VectorEnv[Array, Array, Array]):
         self.finished = np.zeros(num_envs, bool)
         self.generators = [np.random.default_rng() for _ in range(num_envs)]
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
         """Other rooms everywhere."""
         if seed is not None:
             self.generators = [gymnasium.utils.seeding.np_random(seed + i)[0] for i in range(self.num_envs)]
@@ -106,7 +111,9 @@ class VectorNavigation(VectorEnv[Array, Array, Array]):
         self.finished[:] = False
         return observe(self.rooms), {"success": self.finished.copy()}
 
-    def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+    def step(
+        self, actions: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
         """One action in every room but those that finished with the last one: they are furnished anew."""
         begun = self.finished.copy()
         rewards, reached, collided = act(self.rooms, actions)

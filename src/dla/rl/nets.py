@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
-
-Array = np.ndarray[Any, Any]
 
 
 def linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
@@ -56,7 +55,7 @@ class Softmax(nn.Module):
         return found
 
     @staticmethod
-    def as_actions(actions: torch.Tensor) -> Array:
+    def as_actions(actions: torch.Tensor) -> NDArray[Any]:
         """What the environments take."""
         return actions.numpy()
 
@@ -98,7 +97,7 @@ class Normal(nn.Module):
         found: torch.Tensor = self.mean(hidden)
         return found
 
-    def as_actions(self, actions: torch.Tensor) -> Array:
+    def as_actions(self, actions: torch.Tensor) -> NDArray[Any]:
         """What the environments take: within the box."""
-        found: Array = actions.clamp(self.low, self.high).view(-1, *self.shape).numpy()
+        found: NDArray[Any] = actions.clamp(self.low, self.high).view(-1, *self.shape).numpy()
         return found

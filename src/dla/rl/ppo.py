@@ -9,21 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium import spaces
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
 from dla.errors import UserError
-from dla.rl.environments import Environments
+from dla.rl.environments import Environments, Update
 from dla.rl.nets import Normal, Softmax, hidden_layers, linear
 from dla.settings.agents import PPORun
-
-Array = np.ndarray[Any, Any]
-
-
-Update = tuple[Array, dict[str, float]]  # observations after it, and what it was like
 
 
 class ActorCritic(nn.Module):
@@ -96,7 +91,7 @@ class PPO:
         """Steps of all copies between updates."""
         return self.copies * self.settings.rollout
 
-    def run(self, environments: Environments, observations: Array, updates: range) -> Iterator[Update]:
+    def run(self, environments: Environments, observations: NDArray[Any], updates: range) -> Iterator[Update]:
         """Yield the observations and what the update was like after each of `updates`, counted from the run's first."""
         for update in updates:
             rollout = self.collect(environments, observations)
@@ -104,7 +99,7 @@ class PPO:
             yield observations, self.learn(rollout, update)
 
     @torch.no_grad()
-    def collect(self, environments: Environments, observations: Array) -> Rollout:
+    def collect(self, environments: Environments, observations: NDArray[Any]) -> Rollout:
         """Let the policy act for a rollout."""
         length, copies = self.settings.rollout, self.copies
         seen = torch.empty(length + 1, copies, spaces.flatdim(environments.observation_space))

@@ -41,8 +41,7 @@ def write_agents(name: str, run: DQNRun | PPORun, agents: list[TrainedAgent]) ->
 def metrics(run: DQNRun | PPORun, agents: list[TrainedAgent]) -> dict[str, Any]:
     """Seeds one by one and together; n is the number of seeds there, of episodes here."""
     threshold = gymnasium.spec(run.environment).reward_threshold
-    succeeds = any(agent.evaluation.successes for agent in agents) and run.environment.startswith("dla/")
-    found = {agent.seed: agent.evaluation.metrics(success=succeeds) for agent in agents}
+    found = {agent.seed: agent.evaluation.metrics() for agent in agents}
     made: dict[str, Any] = {
         "environment": run.environment,
         "algorithm": run.name,
@@ -55,8 +54,8 @@ def metrics(run: DQNRun | PPORun, agents: list[TrainedAgent]) -> dict[str, Any]:
     }
     if threshold is not None:
         made |= {"threshold": threshold, "solved": sum(one["mean"] >= threshold for one in found.values())}
-    if succeeds:
-        right = [success for agent in agents for success in agent.evaluation.successes]
+    right = [success for agent in agents for success in agent.evaluation.successes or ()]
+    if right:
         interval = stats.binomtest(sum(right), len(right)).proportion_ci(CONFIDENCE, method="wilson")
         made["success"] = {
             "rate": float(np.mean(right)),

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-Array = np.ndarray[Any, Any]
+from numpy.typing import NDArray
 
 SIDE = 10.0  # metres
 ROBOT = 0.25  # radius in metres
@@ -31,11 +30,11 @@ FORWARD, LEFT, RIGHT = range(3)  # actions
 class Rooms:
     """The state of N rooms."""
 
-    robot: Array  # (N, 2) metres
-    heading: Array  # (N,) radians, counter-clockwise from the first axis
-    goal: Array  # (N, 2)
-    centres: Array  # (N, K, 2) of the obstacles
-    radii: Array  # (N, K)
+    robot: NDArray[Any]  # (N, 2) metres
+    heading: NDArray[Any]  # (N,) radians, counter-clockwise from the first axis
+    goal: NDArray[Any]  # (N, 2)
+    centres: NDArray[Any]  # (N, K, 2) of the obstacles
+    radii: NDArray[Any]  # (N, K)
 
     @classmethod
     def empty(cls, count: int) -> Rooms:
@@ -45,11 +44,11 @@ class Rooms:
 
     def furnish(self, room: int | np.integer[Any], generator: np.random.Generator) -> None:
         """Place obstacles, robot and goal of one room at random, none too near to another."""
-        discs: list[tuple[Array, float]] = []
+        discs: list[tuple[NDArray[Any], float]] = []
 
-        def place(radius: float, away: Array | None = None) -> Array:
+        def place(radius: float, away: NDArray[Any] | None = None) -> NDArray[Any]:
             while True:  # an eighth of the floor is taken at most, so a few tries suffice
-                place: Array = generator.uniform(radius, SIDE - radius, 2)
+                place: NDArray[Any] = generator.uniform(radius, SIDE - radius, 2)
                 if away is not None and np.hypot(*(place - away)) < FAR:
                     continue
                 if all(np.hypot(*(place - centre)) > radius + other + FREE for centre, other in discs):
@@ -64,31 +63,31 @@ class Rooms:
         self.goal[room] = place(ROBOT, away=self.robot[room])
         self.heading[room] = generator.uniform(-np.pi, np.pi)
 
-    def move(self, actions: Array) -> None:
+    def move(self, actions: NDArray[Any]) -> None:
         """One action (N,) in every room; the robot goes where it goes, into walls too."""
         self.heading += TURN * ((actions == LEFT).astype(float) - (actions == RIGHT))
         stride = STRIDE * (actions == FORWARD)
         self.robot += stride[:, None] * np.stack([np.cos(self.heading), np.sin(self.heading)], 1)
 
-    def distance(self) -> Array:
+    def distance(self) -> NDArray[Any]:
         """Metres from robot to goal, (N,)."""
-        found: Array = np.hypot(*(self.goal - self.robot).T)
+        found: NDArray[Any] = np.hypot(*(self.goal - self.robot).T)
         return found
 
-    def bearing(self) -> Array:
+    def bearing(self) -> NDArray[Any]:
         """Radians from where the robot looks to where the goal is, (N,), counter-clockwise, in -pi to pi."""
         x, y = (self.goal - self.robot).T
-        found: Array = (np.arctan2(y, x) - self.heading + np.pi) % (2 * np.pi) - np.pi
+        found: NDArray[Any] = (np.arctan2(y, x) - self.heading + np.pi) % (2 * np.pi) - np.pi
         return found
 
-    def collided(self) -> Array:
+    def collided(self) -> NDArray[Any]:
         """Whether the robot touches a wall or an obstacle, (N,)."""
         walls = ((self.robot < ROBOT) | (self.robot > SIDE - ROBOT)).any(1)
         apart = np.linalg.norm(self.centres - self.robot[:, None], axis=2)
-        hit: Array = walls | (apart < self.radii + ROBOT).any(1)
+        hit: NDArray[Any] = walls | (apart < self.radii + ROBOT).any(1)
         return hit
 
-    def ranges(self) -> Array:
+    def ranges(self) -> NDArray[Any]:
         """Metres along every beam to the next wall or obstacle, (N, 17), at most `RANGE`."""
         angles = self.heading[:, None] + BEAMS
         beams = np.stack([np.cos(angles), np.sin(angles)], 2)  # (N, B, 2), of length 1
@@ -101,5 +100,5 @@ class Rooms:
         inside = along**2 - ((towards**2).sum(2) - self.radii**2)[:, None]
         meets = (inside > 0) & (along > 0)
         to_discs = np.where(meets, along - np.sqrt(np.where(meets, inside, 0)), np.inf).min(2)
-        found: Array = np.minimum(nearest, to_discs).clip(0, RANGE)
+        found: NDArray[Any] = np.minimum(nearest, to_discs).clip(0, RANGE)
         return found

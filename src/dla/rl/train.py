@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -105,12 +105,9 @@ class Progress:
             self.since, self.told = [], {}
 
     def point(self, step: int) -> dict[str, Any]:
-        """A row of the curve; empty where nothing ended or nothing was learned."""
-        means = {
-            key: float(np.mean([episode[key] for episode in self.since])) if self.since else ""
-            for key in ("return", "length", "success")
-        }
-        told = {key: float(np.mean(self.told[key])) if key in self.told else "" for key in self.algorithm.curves}
+        """A row of the curve; empty where nothing ended, nothing was learned or success is not defined."""
+        means = {key: _mean([episode[key] for episode in self.since]) for key in ("return", "length", "success")}
+        told = {key: _mean(self.told.get(key, [])) for key in self.algorithm.curves}
         return {"run": self.name, "seed": self.seed, "step": step, "episodes": len(self.since), **means, **told}
 
     def line(self, row: dict[str, Any]) -> str:
@@ -146,6 +143,10 @@ class Progress:
         self.part, self.rows, self.since = state["part"], state["rows"], state["since"]
         self.told, self.solved_at = state["told"], state["solved_at"]
         self.recent = deque(state["recent"], maxlen=SOLVED)
+
+
+def _mean(values: Sequence[Any]) -> float | Literal[""]:
+    return float(np.mean(values)) if values and None not in values else ""
 
 
 def _as_numpy(node: Any) -> Any:

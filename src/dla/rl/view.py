@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pygame
+from numpy.typing import NDArray
 
-from dla.rl.rooms import BEAMS, GOAL, ROBOT, SIDE, Array, Rooms
+from dla.rl.rooms import BEAMS, GOAL, ROBOT, SIDE, Rooms
 
 PIXELS = 400
 FLOOR, OBSTACLE, BEAM, GOAL_COLOUR, BODY, NOSE = (
@@ -29,7 +30,7 @@ class View:
         self.window: Any = None
         self.clock: Any = None
 
-    def draw(self, rooms: Rooms) -> Array | None:
+    def draw(self, rooms: Rooms) -> NDArray[Any] | None:
         """Pixels (400, 400, 3) uint8; None if they went to the screen."""
         canvas = pygame.Surface((PIXELS, PIXELS))
         canvas.fill(FLOOR)
@@ -67,7 +68,7 @@ class View:
             self.window = None
 
 
-def _pixel(place: Array) -> tuple[float, float]:
+def _pixel(place: NDArray[Any]) -> tuple[float, float]:
     """The first axis to the right, the second upwards."""
     return place[0] / SIDE * PIXELS, (1 - place[1] / SIDE) * PIXELS
 

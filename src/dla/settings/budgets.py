@@ -1,13 +1,18 @@
-"""Upper limits on the work that the rest of params.yaml asks for."""
+"""Upper limits on the work that the rest of params.yaml asks for, and settings cut down to them."""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import fields, replace
+from typing import Any, Literal, TypeVar
 
 from pydantic.dataclasses import dataclass
 
 from dla.parsing import STRICT
+from dla.settings.agents import Agent
 from dla.settings.values import Count
+from dla.settings.vision import ImageRun
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -122,3 +127,46 @@ class Budget:
     lm: LanguageModelCaps
     generate: GenerationCaps
     agent: dict[str, AgentCaps]  # by name
+
+
+# --- settings cut down to their limits, never made larger -----------------------------------------------------------
+
+
+def cap_run(run: ImageRun, caps: TrainCaps) -> ImageRun:
+    """An image run cut down to `caps`."""
+    return replace(
+        run,
+        epochs=_cap(run.epochs, caps.epochs),
+        batch_size=_cap(run.batch_size, caps.batch_size),
+        examples=_cap(run.examples, caps.examples),
+        model=_cap_width(run.model, caps.width),
+    )
+
+
+def cap_agent(run: Agent, caps: AgentCaps) -> Agent:
+    """An agent's run cut down to `caps`: of its seeds the first ones are left."""
+    return replace(
+        run,
+        seeds=run.seeds[: caps.seeds],
+        steps=_cap(run.steps, caps.steps),
+        episodes=_cap(run.episodes, caps.episodes),
+    )
+
+
+def cap_all(settings: T, caps: Any) -> T:
+    """Every setting that `caps` limits, cut down to it."""
+    limited: dict[str, Any] = {
+        field.name: _cap(getattr(settings, field.name), getattr(caps, field.name)) for field in fields(caps)
+    }
+    return replace(settings, **limited)  # type: ignore[type-var]
+
+
+def _cap(value: Any, limit: int | None) -> Any:
+    """The smaller of both, None being no limit."""
+    return limit if value is None else value if limit is None else min(value, limit)
+
+
+def _cap_width(model: Any, limit: int | None) -> Any:
+    if hasattr(model, "widths"):
+        return replace(model, widths=tuple(_cap(width, limit) for width in model.widths))
+    return replace(model, width=_cap(model.width, limit))

@@ -20,7 +20,9 @@ class Training:
     learning_rate: Positive  # the peak, under a schedule that moves
     schedule: Literal["constant", "cosine", "one-cycle"] = "constant"  # per step
     warmup: Fraction = 0.0  # share of the steps over which the rate of constant or cosine grows from nothing
+    last_rate: Fraction = 0.0  # share of the peak that cosine falls to
     momentum: Fraction = 0.0  # sgd only; Nesterov's form
+    beta2: Fraction = 0.999  # adam and adamw only: how long squares of gradients are remembered
     weight_decay: NonNegative = 0.0
     label_smoothing: Fraction = 0.0
     gradient_clip: Positive | None = None  # largest norm of the gradient

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 from torch import nn
 
@@ -23,7 +24,6 @@ from dla.text.features import Labelled, read_labelled
 from dla.text.linear import fit_linear
 from dla.text.perceptron import perceptron
 
-Array = np.ndarray[Any, Any]
 EVALUATION_BATCH = 1024
 
 
@@ -31,7 +31,7 @@ EVALUATION_BATCH = 1024
 class Learned:
     """A trained classifier of vectors."""
 
-    probabilities: Callable[[Array], Array]  # (N, D) -> (N, classes)
+    probabilities: Callable[[NDArray[Any]], NDArray[Any]]  # (N, D) -> (N, classes)
     curve: list[dict[str, Any]]  # rows of `fit.COLUMNS`
     outcome: Outcome | None = None  # where a loop trained it
 
@@ -76,7 +76,7 @@ def _batches(rows: Labelled, device: torch.device, size: int, seed: int | None =
 
 
 @torch.no_grad()
-def softmax(net: nn.Module, vectors: torch.Tensor, chosen: Plan) -> Array:
+def softmax(net: nn.Module, vectors: torch.Tensor, chosen: Plan) -> NDArray[Any]:
     """Probabilities (N, classes) of vectors (N, D)."""
     net.eval()
     with chosen.autocast():

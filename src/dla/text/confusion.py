@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from dla.figures import new_figure
 
-Array = np.ndarray[Any, Any]
-
 CONFUSION = ("actual", "predicted")
 
 
-def confusion_rows(labels: Array, probabilities: Array, classes: Sequence[str]) -> Iterator[dict[str, str]]:
+def confusion_rows(
+    labels: NDArray[Any], probabilities: NDArray[Any], classes: Sequence[str]
+) -> Iterator[dict[str, str]]:
     """One row of `CONFUSION` per text, as DVC's confusion templates count them."""
     for label, predicted in zip(labels, probabilities.argmax(1), strict=True):
         yield {"actual": classes[label], "predicted": classes[predicted]}
 
 
-def confusion_figure(labels: Array, probabilities: Array, classes: Sequence[str], title: str) -> Figure:
+def confusion_figure(labels: NDArray[Any], probabilities: NDArray[Any], classes: Sequence[str], title: str) -> Figure:
     """The confusion matrix, each row adding up to 1."""
     with new_figure(5, 4.5) as figure:
         axes = figure.subplots()

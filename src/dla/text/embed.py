@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pyarrow.compute
+from numpy.typing import NDArray
 
 from dla.artifacts import read_texts, write_tensors
 from dla.checkpoint import Checkpoint
 from dla.runtime import plan, start
 from dla.settings.text import Embedding
 from dla.settings.training import Runtime
-from dla.text.encode import BATCH_TOKENS, Array, Encoder, Tokens, encode, read_encoder, tokenize, tokenize_jointly
+from dla.text.encode import BATCH_TOKENS, Encoder, Tokens, encode, read_encoder, tokenize, tokenize_jointly
 
 SPLITS = ("train", "validation", "test")
 
@@ -73,18 +74,18 @@ def split_rows(table: pyarrow.Table, split: str, examples: int | None) -> pyarro
     return rows.slice(0, examples) if split == "train" else rows
 
 
-def targets(rows: pyarrow.Table) -> Array:
+def targets(rows: pyarrow.Table) -> NDArray[Any]:
     """What is right, (N,) int64: the class of a text, or the number of a question's option."""
-    found: Array = rows["label" if "label" in rows.column_names else "answer"].to_numpy().astype(np.int64)
+    found: NDArray[Any] = rows["label" if "label" in rows.column_names else "answer"].to_numpy().astype(np.int64)
     return found
 
 
-def levels(rows: pyarrow.Table) -> Array:
+def levels(rows: pyarrow.Table) -> NDArray[Any]:
     """How hard each question is, (N,) int64 numbers of `LEVELS`."""
     return np.array([LEVELS.index(level) for level in rows["level"].to_pylist()], np.int64)
 
 
-def _distinct(texts: Sequence[str]) -> tuple[list[str], Array]:
+def _distinct(texts: Sequence[str]) -> tuple[list[str], NDArray[Any]]:
     """The distinct texts in the order in which they first occur, and for every text which of them it is."""
     number = {text: i for i, text in enumerate(dict.fromkeys(texts))}
     return list(number), np.array([number[text] for text in texts], np.int64)
@@ -93,7 +94,7 @@ def _distinct(texts: Sequence[str]) -> tuple[list[str], Array]:
 # --- what becomes one vector: sequences to encode, and which of their vectors go where ----------------------------
 
 Splits = dict[str, pyarrow.Table]
-Work = tuple[list[Tokens], dict[str, Array]]
+Work = tuple[list[Tokens], dict[str, NDArray[Any]]]
 
 
 def _text(encoder: Encoder, splits: Splits, limit: int) -> Work:
@@ -123,7 +124,7 @@ def _encode_once(encoder: Encoder, columns: dict[str, list[str]], limit: int) ->
 
 def _joint(encoder: Encoder, splits: Splits, limit: int) -> Work:
     sequences: list[Tokens] = []
-    place: dict[str, Array] = {}
+    place: dict[str, NDArray[Any]] = {}
     for split, rows in splits.items():
         first = len(sequences)
         sequences += joint_tokens(encoder.tokenizer, rows, limit)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
@@ -17,7 +18,6 @@ from dla.artifacts import read_tensors, write_tensors
 from dla.errors import UserError
 from dla.runtime import Plan
 
-Array = np.ndarray[Any, Any]
 Pooling = Literal["cls", "mean", "last"]
 Tokens = dict[str, list[int]]  # what one sequence gives the model: input_ids and, of BERT's kin, token_type_ids
 
@@ -173,7 +173,7 @@ def batches_by_tokens(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
         yield batch
 
 
-def encode(encoder: Encoder, sequences: Sequence[Tokens], pooling: Pooling, plan: Plan, shards: Path) -> Array:
+def encode(encoder: Encoder, sequences: Sequence[Tokens], pooling: Pooling, plan: Plan, shards: Path) -> NDArray[Any]:
     """Vectors (N, D) float32 of all sequences, in their order.
 
     Parameters

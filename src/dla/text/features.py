@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from dla.artifacts import Metadata, read_tensors
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
 class Labelled:
     """Vectors of one split's texts, (N, D) float32, and their classes, (N,) int64."""
 
-    vectors: Array
-    labels: Array
+    vectors: NDArray[Any]
+    labels: NDArray[Any]
 
 
 def read_labelled(path: Path, split: str) -> tuple[Labelled, Metadata]:

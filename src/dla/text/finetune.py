@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 import torch
+from numpy.typing import NDArray
 from scipy.special import softmax
 from torch import nn
 
@@ -26,7 +27,6 @@ from dla.text.encode import Tokens, read_pretrained, token_limit, tokenize
 from dla.text.losses import RankingLoss
 from dla.text.scores import answer_metrics, classification
 
-Array = np.ndarray[Any, Any]
 EVALUATION_BATCH = 64
 LETTERS = "ABCD"
 
@@ -62,14 +62,14 @@ class Tuned:
     outcome: Outcome
     max_tokens: int
     rows: dict[str, pyarrow.Table]
-    logits: dict[str, Array]  # (N, classes or options)
+    logits: dict[str, NDArray[Any]]  # (N, classes or options)
 
     @property
     def classes(self) -> list[str]:
         """What it chooses from: classes, or the letters of the options."""
         return list(self.facts.get("classes", LETTERS))
 
-    def split(self, split: str) -> tuple[Array, Array]:
+    def split(self, split: str) -> tuple[NDArray[Any], NDArray[Any]]:
         """What is right (N,), and probabilities (N, classes or options)."""
         return targets(self.rows[split]), softmax(self.logits[split], axis=1)
 
@@ -157,7 +157,7 @@ def _sequences(tokenizer: Any, rows: pyarrow.Table, limit: int) -> list[Tokens]:
 
 
 @torch.no_grad()
-def _logits(net: nn.Module, sequences: list[Tokens], padding: int, options: int, chosen: Plan) -> Array:
+def _logits(net: nn.Module, sequences: list[Tokens], padding: int, options: int, chosen: Plan) -> NDArray[Any]:
     """Logits (N, classes or options) of all sequences in their order, `options` of them to a row."""
     net.eval()
     count = len(sequences) // options

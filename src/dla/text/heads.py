@@ -9,13 +9,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dla.artifacts import Metadata, read_tensors
 from dla.errors import UserError
 from dla.parsing import parse
 from dla.settings.text import Embedding, MLPHead, WordCounts
 
-Array = np.ndarray[Any, Any]
 FOLDER = Path("models/text")
 
 
@@ -25,7 +25,7 @@ class TextClassifier:
 
     classes: tuple[str, ...]
     source: str  # embedded or hub
-    probabilities: Callable[[Sequence[str]], Array]  # (N, classes)
+    probabilities: Callable[[Sequence[str]], NDArray[Any]]  # (N, classes)
 
 
 def read_text_classifier(name: str, folder: Path = FOLDER) -> TextClassifier:
@@ -50,14 +50,14 @@ def read_text_classifier(name: str, folder: Path = FOLDER) -> TextClassifier:
     return _read_head(path, tensors, metadata)
 
 
-def _read_counter(path: Path, tensors: dict[str, Array], metadata: Metadata) -> TextClassifier:
+def _read_counter(path: Path, tensors: dict[str, NDArray[Any]], metadata: Metadata) -> TextClassifier:
     from dla.text.tfidf import read_words
 
     counter = read_words(tensors, parse(WordCounts, metadata["tfidf"], str(path)))
     return TextClassifier(tuple(metadata["classes"]), metadata["source"], counter.probabilities)
 
 
-def _read_head(path: Path, tensors: dict[str, Array], metadata: Metadata) -> TextClassifier:
+def _read_head(path: Path, tensors: dict[str, NDArray[Any]], metadata: Metadata) -> TextClassifier:
     """A head on frozen features: the encoder comes first."""
     import torch
 
@@ -70,7 +70,7 @@ def _read_head(path: Path, tensors: dict[str, Array], metadata: Metadata) -> Tex
     embedding = parse(Embedding, metadata["embed"], str(path))
     encoder = read_encoder(Path("data/raw", embedding.encoder))
     if metadata["head"]["name"] == "logreg":
-        of_vectors: Callable[[Array], Array] = Linear(tensors["weights"], tensors["biases"]).probabilities
+        of_vectors: Callable[[NDArray[Any]], NDArray[Any]] = Linear(tensors["weights"], tensors["biases"]).probabilities
     else:
         head = parse(MLPHead, metadata["head"], str(path))
         weights = {key: torch.from_numpy(value) for key, value in tensors.items()}
@@ -78,10 +78,10 @@ def _read_head(path: Path, tensors: dict[str, Array], metadata: Metadata) -> Tex
         net = perceptron(nothing, nothing, head.widths, len(metadata["classes"]), head.dropout)
         net.load_state_dict(weights)
 
-        def of_vectors(vectors: Array) -> Array:
+        def of_vectors(vectors: NDArray[Any]) -> NDArray[Any]:
             return softmax(net, torch.from_numpy(vectors), CPU)
 
-    def probabilities(texts: Sequence[str]) -> Array:
+    def probabilities(texts: Sequence[str]) -> NDArray[Any]:
         tokens = tokenize(encoder.tokenizer, texts, min(embedding.max_tokens, encoder.limit))
         with TemporaryDirectory() as shards:
             return of_vectors(encode(encoder, tokens, embedding.pooling, CPU, Path(shards)))
@@ -103,7 +103,7 @@ def _read_finetuned(folder: Path) -> TextClassifier:
     limit = min(facts["max_tokens"], token_limit(tokenizer, model))
 
     @torch.inference_mode()
-    def probabilities(texts: Sequence[str]) -> Array:
+    def probabilities(texts: Sequence[str]) -> NDArray[Any]:
         found = []
         for tokens in tokenize(tokenizer, texts, limit):  # one by one: a few texts, and nothing to pad
             found.append(model.eval()(**pad([tokens], 0)).logits[0].numpy())

@@ -6,28 +6,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
 class Linear:
     """What a fitted classifier comes to: a score per class, which a sigmoid makes a probability."""
 
-    weights: Array  # (classes, D) float32
-    biases: Array  # (classes,) float32
+    weights: NDArray[Any]  # (classes, D) float32
+    biases: NDArray[Any]  # (classes,) float32
 
-    def probabilities(self, vectors: Any) -> Array:
+    def probabilities(self, vectors: Any) -> NDArray[Any]:
         """Probabilities (N, classes) of vectors (N, D), dense or sparse, each row adding up to 1."""
         each = expit(np.asarray(vectors @ self.weights.T) + self.biases)
         return np.asarray(each / each.sum(1, keepdims=True))
 
 
-def fit_linear(vectors: Any, labels: Array, c: float, iterations: int, *, scale: bool) -> Linear:
+def fit_linear(vectors: Any, labels: NDArray[Any], c: float, iterations: int, *, scale: bool) -> Linear:
     """Fit one classifier per class with L-BFGS.
 
     Parameters

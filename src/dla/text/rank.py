@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from dla.artifacts import read_tensors
@@ -22,7 +22,6 @@ from dla.text.losses import RankingLoss
 from dla.text.perceptron import perceptron
 from dla.text.scores import answer_metrics
 
-Array = np.ndarray[Any, Any]
 EVALUATION_BATCH = 512
 
 
@@ -66,11 +65,11 @@ class Ranked:
     """A trained scorer and what it makes of validation and test."""
 
     outcome: Outcome
-    weights: dict[str, Array]
+    weights: dict[str, NDArray[Any]]
     source: str  # embedded or hub
-    scores: dict[str, Array]  # (N, 4)
-    answers: dict[str, Array]  # (N,)
-    levels: dict[str, Array]  # (N,) numbers of the metadata's levels
+    scores: dict[str, NDArray[Any]]  # (N, 4)
+    answers: dict[str, NDArray[Any]]  # (N,)
+    levels: dict[str, NDArray[Any]]  # (N,) numbers of the metadata's levels
     names: list[str]  # of the levels
 
     def metrics(self) -> dict[str, Any]:
@@ -78,7 +77,7 @@ class Ranked:
         made = {split: answer_metrics(*self.split(split), self.names) for split in self.scores}
         return {"data": self.source, **made, "best_epoch": self.outcome.fitted.kept_epoch}
 
-    def split(self, split: str) -> tuple[Array, Array, Array]:
+    def split(self, split: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Scores, answers and levels of one split."""
         return self.scores[split], self.answers[split], self.levels[split]
 
@@ -140,7 +139,7 @@ def _statistics(batches: VectorBatches) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @torch.no_grad()
-def _scores(net: nn.Module, batches: VectorBatches, chosen: Plan) -> Array:
+def _scores(net: nn.Module, batches: VectorBatches, chosen: Plan) -> NDArray[Any]:
     net.eval()
     with chosen.autocast():
         return torch.cat([net(inputs).float().cpu() for inputs, _ in batches.epoch(0)]).numpy()

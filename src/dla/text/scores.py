@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
-Array = np.ndarray[Any, Any]
 BINS = 15  # of the calibration error, as Guo et al. (arXiv 1706.04599) have it
 CONFIDENCE = 0.95
 
 
-def accuracy(right: Array) -> dict[str, Any]:
+def accuracy(right: NDArray[Any]) -> dict[str, Any]:
     """Share of right answers (N,) bool with Wilson's interval."""
     interval = stats.binomtest(int(right.sum()), len(right)).proportion_ci(CONFIDENCE, method="wilson")
     return {"accuracy": float(right.mean()), "lower": interval.low, "upper": interval.high, "n": len(right)}
 
 
-def classification(labels: Array, probabilities: Array, classes: Sequence[str]) -> dict[str, Any]:
+def classification(labels: NDArray[Any], probabilities: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
     """Accuracy, macro and per-class precision, recall and F1, and expected calibration error.
 
     Parameters
@@ -45,7 +45,9 @@ def classification(labels: Array, probabilities: Array, classes: Sequence[str]) 
     }
 
 
-def answer_metrics(scores: Array, answers: Array, levels: Array, names: Sequence[str]) -> dict[str, Any]:
+def answer_metrics(
+    scores: NDArray[Any], answers: NDArray[Any], levels: NDArray[Any], names: Sequence[str]
+) -> dict[str, Any]:
     """Accuracy of the highest score with its interval and what guessing comes to, overall and by level.
 
     Parameters
@@ -62,7 +64,7 @@ def answer_metrics(scores: Array, answers: Array, levels: Array, names: Sequence
     return {**accuracy(right), "chance": 1 / scores.shape[1], **by_level}
 
 
-def calibration_error(right: Array, confidence: Array) -> float:
+def calibration_error(right: NDArray[Any], confidence: NDArray[Any]) -> float:
     """Expected calibration error: how far confidence and accuracy are apart in equally wide bins of confidence.
 
     Guo et al., arXiv 1706.04599, equation 3.

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from dla.settings.text import WordCounts
 from dla.text.linear import Linear, fit_linear
-
-Array = np.ndarray[Any, Any]
 
 
 class WordCounter:
@@ -21,11 +20,11 @@ class WordCounter:
         self.vectorizer = vectorizer
         self.linear = linear
 
-    def probabilities(self, texts: Sequence[str]) -> Array:
+    def probabilities(self, texts: Sequence[str]) -> NDArray[Any]:
         """Probabilities (N, classes)."""
         return self.linear.probabilities(self.vectorizer.transform(texts))
 
-    def tensors(self) -> dict[str, Array]:
+    def tensors(self) -> dict[str, NDArray[Any]]:
         """All that was learned; the n-grams as one text with a line each."""
         ngrams = "\n".join(self.vectorizer.get_feature_names_out())
         return {
@@ -36,7 +35,7 @@ class WordCounter:
         }
 
 
-def fit_words(settings: WordCounts, texts: Sequence[str], labels: Array) -> WordCounter:
+def fit_words(settings: WordCounts, texts: Sequence[str], labels: NDArray[Any]) -> WordCounter:
     """Count the n-grams of `texts` and fit one logistic regression per class."""
     vectorizer = TfidfVectorizer(
         ngram_range=(1, settings.longest), min_df=settings.rarest, sublinear_tf=True, dtype=np.float32
@@ -45,7 +44,7 @@ def fit_words(settings: WordCounts, texts: Sequence[str], labels: Array) -> Word
     return WordCounter(vectorizer, linear)
 
 
-def read_words(tensors: dict[str, Array], settings: WordCounts) -> WordCounter:
+def read_words(tensors: dict[str, NDArray[Any]], settings: WordCounts) -> WordCounter:
     """The classifier whose `tensors` were kept."""
     ngrams = tensors["ngrams"].tobytes().decode().split("\n")
     vectorizer = TfidfVectorizer(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from openTSNE import TSNE
 from sklearn.manifold import trustworthiness
 from sklearn.model_selection import cross_val_score
@@ -15,26 +16,25 @@ from sklearn.neighbors import KNeighborsClassifier
 from dla.figures import new_figure
 from dla.settings.text import Scatter
 
-Array = np.ndarray[Any, Any]
 COLUMNS = ("x", "y", "class", "text")
 NEIGHBOURS = 10
 JUDGED = 5000  # points at most that trustworthiness is measured on: it compares all pairs
 
 
-def choose(count: int, settings: Scatter) -> Array:
+def choose(count: int, settings: Scatter) -> NDArray[Any]:
     """Rows of random texts, at most `points` of `count`, in order."""
     generator = np.random.default_rng(settings.seed)
     return np.sort(generator.permutation(count)[: settings.points])
 
 
-def embed_in_plane(vectors: Array, settings: Scatter, threads: int) -> Array:
+def embed_in_plane(vectors: NDArray[Any], settings: Scatter, threads: int) -> NDArray[Any]:
     """Coordinates (N, 2) of vectors (N, D)."""
     perplexity = min(settings.perplexity, (len(vectors) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, initialization="pca", random_state=settings.seed, n_jobs=threads)
     return np.asarray(tsne.fit(vectors))
 
 
-def plane_metrics(vectors: Array, plane: Array, labels: Array) -> dict[str, float]:
+def plane_metrics(vectors: NDArray[Any], plane: NDArray[Any], labels: NDArray[Any]) -> dict[str, float]:
     """Trustworthiness (Venna and Kaski 2001), and accuracy of the ten nearest neighbours in space and plane."""
     some = slice(JUDGED)
     return {
@@ -45,21 +45,23 @@ def plane_metrics(vectors: Array, plane: Array, labels: Array) -> dict[str, floa
     }
 
 
-def _neighbour_accuracy(points: Array, labels: Array) -> float:
+def _neighbour_accuracy(points: NDArray[Any], labels: NDArray[Any]) -> float:
     return float(cross_val_score(KNeighborsClassifier(NEIGHBOURS), points, labels, cv=5).mean())
 
 
 SHOWN = 80  # characters of a text that a point is labelled with
 
 
-def rows(plane: Array, labels: Array, classes: Sequence[str], texts: Sequence[str]) -> Iterator[dict[str, Any]]:
+def rows(
+    plane: NDArray[Any], labels: NDArray[Any], classes: Sequence[str], texts: Sequence[str]
+) -> Iterator[dict[str, Any]]:
     """Rows of `COLUMNS`."""
     for (x, y), label, text in zip(plane.tolist(), labels, texts, strict=True):
         shown = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
         yield {"x": round(x, 3), "y": round(y, 3), "class": classes[label], "text": shown}
 
 
-def figure(plane: Array, labels: Array, classes: Sequence[str], title: str) -> Figure:
+def figure(plane: NDArray[Any], labels: NDArray[Any], classes: Sequence[str], title: str) -> Figure:
     """The plane, one colour per class."""
     with new_figure(6, 6.5) as drawing:
         axes = drawing.subplots()

@@ -10,12 +10,12 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 
 from dla.data.pixels import middle_square, opaque
 from dla.figures import new_figure
 
-Array = np.ndarray[Any, Any]
 STRENGTH = 0.6  # opacity of a map's strongest place
 
 
@@ -24,8 +24,8 @@ class Explained:
     """One picture and what a classifier made of it."""
 
     identity: int  # of the picture in its split
-    pixels: Array  # (C, H, W) uint8
-    map: Array  # (H, W), range 0 to 1
+    pixels: NDArray[Any]  # (C, H, W) uint8
+    map: NDArray[Any]  # (H, W), range 0 to 1
     predicted: str
     probability: float
     true: str
@@ -40,7 +40,7 @@ class Explained:
         return Image.fromarray(np.broadcast_to(self.pixels.transpose(1, 2, 0), (*self.map.shape, 3)).copy())
 
 
-def blend(picture: Image.Image, strengths: Array) -> Image.Image:
+def blend(picture: Image.Image, strengths: NDArray[Any]) -> Image.Image:
     """A map (h, w), range 0 to 1, over the middle square of a picture of any size: strong is bright and opaque."""
     photo = opaque(picture).convert("RGB")
     left, top, right, bottom = middle_square(photo)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dla.artifacts import atomic, read_tensors, write_figure, write_metrics
 from dla.settings.vision import Explanation
@@ -24,7 +25,6 @@ from dla.vision.localisation import (
 from dla.vision.weights import Classifier
 
 BATCH = 128
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Explanations:
     classifier: Classifier
     settings: Explanation
     pixels: torch.Tensor  # (N, C, H, W) uint8
-    labels: Array  # (N,)
-    ids: Array  # (N,)
-    boxes: Array | None  # (N, 4) left, top, right, bottom in pixels, where they are known
+    labels: NDArray[Any]  # (N,)
+    ids: NDArray[Any]  # (N,)
+    boxes: NDArray[Any] | None  # (N, 4) left, top, right, bottom in pixels, where they are known
     maps: torch.Tensor  # (N, h, w) evidence for the predicted class, at the resolution of the feature map
     probabilities: torch.Tensor  # (N, classes)
 

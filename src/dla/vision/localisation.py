@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import integrate, ndimage
 from torch import nn
 from torch.nn import functional as F
-
-Array = np.ndarray[Any, Any]
 
 THRESHOLDS = np.linspace(0.05, 0.95, 19)
 STEPS = 16  # fractions of a picture that deletion and insertion go through
@@ -19,7 +18,7 @@ STEPS = 16  # fractions of a picture that deletion and insertion go through
 # --- where the object is known ------------------------------------------------------------------------------------
 
 
-def pointing_accuracy(maps: Array, boxes: Array, size: int) -> float:
+def pointing_accuracy(maps: NDArray[Any], boxes: NDArray[Any], size: int) -> float:
     """The pointing game (Zhang et al., arXiv 1608.00507): how often the strongest place lies inside the box.
 
     Parameters
@@ -35,7 +34,7 @@ def pointing_accuracy(maps: Array, boxes: Array, size: int) -> float:
     return float(np.mean((left <= x) & (x < right) & (top <= y) & (y < bottom)))
 
 
-def max_box_accuracy(maps: Array, boxes: Array) -> float:
+def max_box_accuracy(maps: NDArray[Any], boxes: NDArray[Any]) -> float:
     """MaxBoxAcc (Choe et al., arXiv 2001.07437): best over thresholds of how often the map's box meets the object's.
 
     The box of a map (N, H, W), in the range 0 to 1, is that of the largest connected part above the threshold; it meets
@@ -45,7 +44,7 @@ def max_box_accuracy(maps: Array, boxes: Array) -> float:
     return float(max(hits))
 
 
-def centred_box_accuracy(boxes: Array, size: int) -> float:
+def centred_box_accuracy(boxes: NDArray[Any], size: int) -> float:
     """What `max_box_accuracy` is for centred squares of any one size: a guess that looks at no picture."""
     middle = size / 2
     squares = [
@@ -54,7 +53,7 @@ def centred_box_accuracy(boxes: Array, size: int) -> float:
     return float(max(np.mean([_iou(square, box) >= 0.5 for box in boxes]) for square in squares))
 
 
-def _box(marked: Array) -> tuple[float, float, float, float]:
+def _box(marked: NDArray[Any]) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of the largest connected part of a mask (H, W); empty without any."""
     parts, count = ndimage.label(marked)
     if count == 0:
