@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
@@ -31,7 +32,8 @@ from dla.settings.training import Runtime
 from dla.text.batches import TokenBatches
 from dla.text.classify import softmax
 from dla.text.embed import embed
-from dla.text.encode import Encoder, batches_by_tokens, encode, pad, pool, read_encoder, tokenize, tokenize_jointly
+from dla.text.encode import Encoder, batches_by_tokens, encode, pad, pool, read_encoder, show_mean, tokenize
+from dla.text.joint import EXCERPTS, Ending, nearest_sentences, tokenize_jointly
 from dla.text.linear import fit_linear
 from dla.text.losses import RankingLoss, hits
 from dla.text.perceptron import perceptron
@@ -104,22 +106,66 @@ def test_a_sequence_longer_than_a_batch_may_be_is_a_batch_of_its_own() -> None:
     assert list(batches_by_tokens([5, 50, 5], 20)) == [[1], [0, 2]]
 
 
-def test_joint_truncation_keeps_question_and_option(encoder: Encoder) -> None:
+@pytest.mark.parametrize("excerpt", sorted(EXCERPTS))
+def test_joint_truncation_keeps_question_and_option(encoder: Encoder, excerpt: str) -> None:
     article = "the graph has many nodes and edges " * 100
-    endings = ["which path is the shortest ? the one from a to b", "what is it about ? nodes"]
-    made = tokenize_jointly(encoder.tokenizer, [article, "short"], [0, 1], endings, 40)
-    for tokens, ending in zip(made, endings, strict=True):
+    endings = [Ending("which path is the shortest ?", "the one from a to b"), Ending("what is it about ?", "nodes")]
+    leave = EXCERPTS[excerpt](encoder.tokenizer, [article, "short"])
+    made = tokenize_jointly(encoder.tokenizer, leave, [0, 1], endings, 40)
+    for tokens, ending in zip(made, map(str, endings), strict=True):
         assert len(tokens["input_ids"]) <= 40
         kept = encoder.tokenizer.decode(tokens["input_ids"], skip_special_tokens=True)
         assert kept.endswith(encoder.tokenizer.decode(encoder.tokenizer(ending)["input_ids"], skip_special_tokens=True))
     assert len(made[0]["input_ids"]) == 40
-    whole = encoder.tokenizer("short", endings[1])["input_ids"]
+    whole = encoder.tokenizer("short", str(endings[1]))["input_ids"]
     assert made[1]["input_ids"] == whole
 
 
 def test_a_question_that_does_not_fit_is_an_error(encoder: Encoder) -> None:
     with pytest.raises(UserError, match=r"question and option of \d+ tokens do not fit max_tokens = 12; raise it"):
-        tokenize_jointly(encoder.tokenizer, ["article"], [0], ["word " * 30], 12)
+        tokenize_jointly(
+            encoder.tokenizer,
+            EXCERPTS["beginning"](encoder.tokenizer, ["article"]),
+            [0],
+            [Ending("word " * 30, "")],
+            12,
+        )
+
+
+def test_the_nearest_sentences_are_those_that_share_rare_words(encoder: Encoder) -> None:
+    articles = [
+        "The node has a name. The graph is plotted in red. The path of a walk has a length! Edges have weights.",
+        "The node is here. The node is there.",
+    ]
+    leave = nearest_sentences(encoder.tokenizer, articles)
+    room = len(encoder.tokenizer("The path of a walk has a length!", add_special_tokens=False)["input_ids"])
+    asked = Ending("How long is the walk?", "its length is one")
+    assert leave(0, asked, room) == "The path of a walk has a length!"
+    assert leave(0, Ending("Which colour?", "red"), 1) == "The graph is plotted in red."  # one at least, to be cut
+    assert leave(0, asked, 1000) == articles[0]  # in the article's order
+
+
+def test_what_is_nearest_is_the_same_in_every_process(encoder: Encoder, tmp_path: Path) -> None:
+    encoder.tokenizer.save_pretrained(tmp_path)
+    code = (
+        "import sys; from transformers import AutoTokenizer; from dla.text.joint import Ending, nearest_sentences\n"
+        "words = [f'w{i}' for i in range(60)]\n"
+        "article = ' '.join(' '.join(words[i::k]) + '.' for k in range(2, 9) for i in range(k))\n"
+        "tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])\n"
+        "leave = nearest_sentences(tokenizer, [article, 'w1 w2.', 'w3.'])\n"
+        "print([leave(0, Ending(' '.join(words[::3]), ' '.join(words[i::5])), 99) for i in range(5)])"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize("content", [None, {"config.json": "{"}, {"config.json": '{"model_type": "distilbert"}'}])
@@ -365,11 +411,54 @@ def test_every_sequence_comes_once_an_epoch_beside_others_of_its_length() -> Non
     assert [rows.tolist() for _, rows in batches.epoch(2)] != again
 
 
+def test_parts_of_a_pass_come_to_the_whole_of_it() -> None:
+    sequences = [{"input_ids": [1] * (1 + i % 7)} for i in range(96)]
+    batches = TokenBatches(sequences, torch.arange(96), 0, 8, 3, 3)
+    assert len(batches) == 4
+    passes = [[row for number in numbers for row in rows_of(batches, number)] for numbers in ((1, 2, 3), (4, 5, 6))]
+    assert [sorted(rows) for rows in passes] == [list(range(96))] * 2
+    assert passes[0] != passes[1]
+    assert passes[0] == [
+        row for rows in (rows_of(TokenBatches(sequences, torch.arange(96), 0, 8, 3), 1),) for row in rows
+    ]
+
+
+def rows_of(batches: TokenBatches, number: int) -> list[int]:
+    return [row for _, rows in batches.epoch(number) for row in rows.tolist()]
+
+
+def test_a_curriculum_climbs_in_its_first_pass_alone() -> None:
+    difficulty = torch.arange(96) % 2
+    sequences = [{"input_ids": [1] * (1 + i % 7)} for i in range(96)]
+    batches = TokenBatches(sequences, torch.arange(96), 0, 8, 3, 2, difficulty)
+    climbed = [int(difficulty[row]) for number in (1, 2) for row in rows_of(batches, number)]
+    assert climbed == [0] * 48 + [1] * 48
+    assert rows_of(batches, 1) != sorted(rows_of(batches, 1))
+    assert {int(difficulty[row]) for row in rows_of(batches, 3)} == {0, 1}
+
+
 def test_options_of_a_question_stay_together() -> None:
     sequences = [{"input_ids": [i] * (1 + i % 5)} for i in range(24)]
     for inputs, rows in TokenBatches(sequences, torch.arange(6), 0, 2).epoch(0):
         assert inputs.shape[:3] == (len(rows), 4, 3)
         assert inputs[:, :, 0, 0].tolist() == [[4 * row + option for option in range(4)] for row in rows.tolist()]
+
+
+@pytest.mark.parametrize("kind", ["Bert", "DistilBert"])
+def test_a_head_shown_the_mean_sees_all_tokens_and_no_padding(kind: str) -> None:
+    names = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    if kind == "DistilBert":
+        names = {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 16}
+    config = getattr(transformers, f"{kind}Config")(vocab_size=32, **names)
+    model = getattr(transformers, f"{kind}ForMultipleChoice")(config).eval()
+    tokens = torch.tensor([[3, 4, 5, 0], [6, 7, 8, 9]])
+    mask = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]])
+    hidden = model.base_model(input_ids=tokens, attention_mask=mask).last_hidden_state
+    show_mean(model)
+    found = model(input_ids=tokens[None], attention_mask=mask[None]).logits[0]
+    means = torch.stack([hidden[0, :3].mean(0), hidden[1].mean(0)])
+    expected = model.classifier(F.relu(model.pre_classifier(means)) if kind == "DistilBert" else means)
+    torch.testing.assert_close(found, expected[:, 0])
 
 
 def test_pad_fills_with_the_padding_token() -> None:

@@ -85,6 +85,8 @@ def _check_texts(params: Params, file: str) -> None:
         known = [key for key, data in params.data.items() if isinstance(data, Texts | Questions)]
         refer(f"{file}: finetune.{name}.data", tuning.data, known)
         refer(f"{file}: finetune.{name}.encoder", tuning.encoder, models)
+        if tuning.curriculum and not isinstance(params.data[tuning.data], Questions):
+            raise UserError(f"{file}: finetune.{name}.curriculum is for questions, which have levels")
     for name, ranking in params.rank.items():
         wanted = "joint" if ranking.combine == "joint" else "separate"
         known = [key for key, made in params.embed.items() if made.formulation == wanted]

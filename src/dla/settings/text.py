@@ -11,6 +11,10 @@ from dla.parsing import STRICT
 from dla.settings.training import Training
 from dla.settings.values import Count, Fraction, Name, Positive, Seed
 
+# What is left of an article that is too long, beside question and option: as much of its beginning as there is room
+# for, or the sentences that share most words with both.
+Excerpt = Literal["beginning", "nearest"]
+
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Embedding:
@@ -21,7 +25,8 @@ class Embedding:
     # What becomes one vector: text: a text; separate: an article, a question, an option each; joint: all three at once.
     formulation: Literal["text", "separate", "joint"]
     pooling: Literal["cls", "mean", "last"]  # the first token's vector, the mean over all tokens, the last token's
-    max_tokens: Annotated[int, Field(ge=8)]  # what is longer is cut: at its end, jointly at the end of the article
+    max_tokens: Annotated[int, Field(ge=8)]  # what is longer is cut
+    excerpt: Excerpt = "beginning"  # jointly; else what is cut is always the end
     examples: Count | None = None  # training rows; all of them if left out
 
 
@@ -67,7 +72,13 @@ class FineTuning(Training):
     data: Name
     encoder: Name
     max_tokens: Annotated[int, Field(ge=8)]
+    excerpt: Excerpt = "beginning"  # of an article
+    # What the model's head sees: first: the first token's vector, as BERT has it; mean: over all tokens, as encoders
+    # of sentences have it, which never trained the first.
+    pooling: Literal["first", "mean"] = "first"
     examples: Count | None = None
+    parts: Count = 1  # epochs that one pass over the data is divided into: validation and checkpoint come as often
+    curriculum: bool = False  # the first pass goes from questions of level middle to high (Bengio et al. 2009)
     seed: Seed
 
 

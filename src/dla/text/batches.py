@@ -57,6 +57,8 @@ class TokenBatches:
     ----------
     sequences : one per target, or as many per target as there are options
     padding : the token that stands for none
+    parts : epochs that one pass over the data is divided into, so that a long pass is looked at and saved on its way
+    difficulty : (N,) of every target, on the CPU; the first pass goes from the lowest to the highest
     """
 
     def __init__(
@@ -66,30 +68,42 @@ class TokenBatches:
         padding: int,
         batch_size: int,
         seed: int | None = None,
+        parts: int = 1,
+        difficulty: torch.Tensor | None = None,
     ) -> None:
         self.sequences = sequences
         self.targets = targets
         self.padding = padding
         self.options = len(sequences) // max(len(targets), 1)
         self.order = Order(len(targets), batch_size, seed)
+        self.parts = parts
+        self.difficulty = torch.zeros(len(targets)) if difficulty is None else difficulty
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
-        return len(self.order)
+        return len(self.order) // self.parts
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of epoch `number`."""
+        done, part = divmod(number - 1, self.parts)
+        for chosen in self._pass(done + 1)[part * len(self) : (part + 1) * len(self)]:
+            yield self._inputs(chosen.tolist()), self.targets[chosen.to(self.targets.device)]
+
+    def _pass(self, number: int) -> list[torch.Tensor]:
+        """The rows of all batches of a pass over the data."""
         order, generator = self.order.epoch(number)
+        difficulty = (self.difficulty if number == 1 else torch.zeros_like(self.difficulty))[order]
         size = self.order.batch_size
-        batches: list[torch.Tensor] = []
-        for rows in order.split(NEIGHBOURHOOD * size):
-            by_length = sorted(rows.tolist(), key=self._length)
-            batches += torch.tensor(by_length).split(size)
-        if self.order.seed is not None:
-            batches = [batches[i] for i in torch.randperm(len(batches), generator=generator)]
-        for chosen in batches:
-            if not self.order.is_dropped(len(chosen)):
-                yield self._inputs(chosen.tolist()), self.targets[chosen.to(self.targets.device)]
+        found: list[torch.Tensor] = []
+        for level in difficulty.unique():
+            batches: list[torch.Tensor] = []
+            for rows in order[difficulty == level].split(NEIGHBOURHOOD * size):
+                by_length = sorted(rows.tolist(), key=self._length)
+                batches += torch.tensor(by_length).split(size)
+            if self.order.seed is not None:
+                batches = [batches[i] for i in torch.randperm(len(batches), generator=generator)]
+            found += [rows for rows in batches if not self.order.is_dropped(len(rows))]
+        return found
 
     def _length(self, row: int) -> int:
         return max(len(tokens["input_ids"]) for tokens in self._sequences(row))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 from dla.artifacts import read_texts, write_tensors
 from dla.checkpoint import Checkpoint
 from dla.runtime import plan, start
-from dla.settings.text import Embedding
+from dla.settings.text import Embedding, Excerpt
 from dla.settings.training import Runtime
-from dla.text.encode import BATCH_TOKENS, Encoder, Tokens, encode, read_encoder, tokenize, tokenize_jointly
+from dla.text.encode import BATCH_TOKENS, Encoder, Tokens, distinct, encode, read_encoder, tokenize
+from dla.text.joint import joint_tokens
 
 SPLITS = ("train", "validation", "test")
 
@@ -42,7 +42,13 @@ def embed(settings: Embedding, prepared: Path, folder: Path, runtime: Runtime, f
     splits = {split: split_rows(table, split, settings.examples) for split in SPLITS}
     encoder = read_encoder(folder)
     limit = min(settings.max_tokens, encoder.limit)
-    sequences, place = _FORMULATIONS[settings.formulation](encoder, splits, limit)
+    match settings.formulation:
+        case "text":
+            sequences, place = _text(encoder, splits, limit)
+        case "separate":
+            sequences, place = _separate(encoder, splits, limit)
+        case "joint":
+            sequences, place = _joint(encoder, splits, limit, settings.excerpt)
 
     tokens = sum(len(sequence["input_ids"]) for sequence in sequences)
     parameters = sum(parameter.numel() for parameter in encoder.model.parameters())
@@ -59,7 +65,7 @@ def embed(settings: Embedding, prepared: Path, folder: Path, runtime: Runtime, f
             continue
         tensors |= {f"{split}.answers": targets(rows), f"{split}.levels": levels(rows)}
         if settings.formulation == "separate":
-            tensors[f"{split}.article"] = _distinct(rows["article"].to_pylist())[1]
+            tensors[f"{split}.article"] = distinct(rows["article"].to_pylist())[1]
     metadata = {**facts, "embed": asdict(settings), "encoder": encoder.model.config.model_type}
     write_tensors(features, tensors, metadata | ({} if settings.formulation == "text" else {"levels": LEVELS}))
     checkpoint.discard()
@@ -85,12 +91,6 @@ def levels(rows: pyarrow.Table) -> NDArray[Any]:
     return np.array([LEVELS.index(level) for level in rows["level"].to_pylist()], np.int64)
 
 
-def _distinct(texts: Sequence[str]) -> tuple[list[str], NDArray[Any]]:
-    """The distinct texts in the order in which they first occur, and for every text which of them it is."""
-    number = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-    return list(number), np.array([number[text] for text in texts], np.int64)
-
-
 # --- what becomes one vector: sequences to encode, and which of their vectors go where ----------------------------
 
 Splits = dict[str, pyarrow.Table]
@@ -105,7 +105,7 @@ def _text(encoder: Encoder, splits: Splits, limit: int) -> Work:
 def _separate(encoder: Encoder, splits: Splits, limit: int) -> Work:
     columns: dict[str, list[str]] = {}
     for split, rows in splits.items():
-        columns[f"{split}.articles"] = _distinct(rows["article"].to_pylist())[0]
+        columns[f"{split}.articles"] = distinct(rows["article"].to_pylist())[0]
         columns[f"{split}.questions"] = rows["question"].to_pylist()
         columns[f"{split}.options"] = [option for options in rows["options"].to_pylist() for option in options]
     sequences, place = _encode_once(encoder, columns, limit)
@@ -116,31 +116,17 @@ def _separate(encoder: Encoder, splits: Splits, limit: int) -> Work:
 
 def _encode_once(encoder: Encoder, columns: dict[str, list[str]], limit: int) -> Work:
     """Every distinct text once, wherever it occurs."""
-    texts, which = _distinct([text for column in columns.values() for text in column])
+    texts, which = distinct([text for column in columns.values() for text in column])
     bounds = np.cumsum([len(column) for column in columns.values()])[:-1]
     place = dict(zip(columns, np.split(which, bounds), strict=True))
     return tokenize(encoder.tokenizer, texts, limit), place
 
 
-def _joint(encoder: Encoder, splits: Splits, limit: int) -> Work:
+def _joint(encoder: Encoder, splits: Splits, limit: int, excerpt: Excerpt) -> Work:
     sequences: list[Tokens] = []
     place: dict[str, NDArray[Any]] = {}
     for split, rows in splits.items():
         first = len(sequences)
-        sequences += joint_tokens(encoder.tokenizer, rows, limit)
+        sequences += joint_tokens(encoder.tokenizer, rows, limit, excerpt)
         place[f"{split}.features"] = np.arange(first, len(sequences)).reshape(-1, 4)
     return sequences, place
-
-
-def joint_tokens(tokenizer: Any, rows: pyarrow.Table, limit: int) -> list[Tokens]:
-    """Four sequences per question, each of article, question and option."""
-    articles, article_of = _distinct(rows["article"].to_pylist())
-    endings = [
-        f"{question} {option}"
-        for question, options in zip(rows["question"].to_pylist(), rows["options"].to_pylist(), strict=True)
-        for option in options
-    ]
-    return tokenize_jointly(tokenizer, articles, np.repeat(article_of, 4).tolist(), endings, limit)
-
-
-_FORMULATIONS = {"text": _text, "separate": _separate, "joint": _joint}

@@ -90,45 +90,11 @@ def token_limit(tokenizer: Any, model: Any) -> int:
 
 def tokenize(tokenizer: Any, texts: Sequence[str], limit: int) -> list[Tokens]:
     """Tokens of every text, with the special ones; what goes beyond `limit` is cut off its end."""
-    return _rows(tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False))
+    return token_rows(tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False))
 
 
-def tokenize_jointly(
-    tokenizer: Any, articles: Sequence[str], article_of: Sequence[int], endings: Sequence[str], limit: int
-) -> list[Tokens]:
-    """Tokens of article and ending in one sequence; what goes beyond `limit` is cut off the end of the article.
-
-    Parameters
-    ----------
-    articles : distinct articles, each of them tokenized once
-    article_of : for every ending, which article comes before it
-    endings : question and option
-
-    Raises
-    ------
-    UserError
-        If an ending alone goes beyond the limit: it is never cut.
-    """
-    found = tokenizer(list(articles), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    ends = [[end for _, end in offsets] for offsets in found["offset_mapping"]]
-    alone = tokenizer(list(endings), add_special_tokens=False, verbose=False)["input_ids"]
-    special = tokenizer.num_special_tokens_to_add(pair=True)
-    first = []
-    for i, ending in zip(article_of, alone, strict=True):
-        room = limit - special - len(ending)
-        if room < 0:
-            raise UserError(f"question and option of {len(ending)} tokens do not fit max_tokens = {limit}; raise it")
-        cut = ends[i][room - 1] if 0 < room < len(ends[i]) else len(articles[i]) if room else 0
-        first.append(articles[i][:cut])
-    # Cutting a word can give it more tokens than it had there, so the limit still holds, for the article alone.
-    return _rows(
-        tokenizer(
-            first, list(endings), truncation="only_first", max_length=limit, return_attention_mask=False, verbose=False
-        )
-    )
-
-
-def _rows(columns: Any) -> list[Tokens]:
+def token_rows(columns: Any) -> list[Tokens]:
+    """What a tokenizer returned, as a row per sequence."""
     names = [name for name in ("input_ids", "token_type_ids") if name in columns]
     return [dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)]
 
@@ -147,6 +113,12 @@ def pad(sequences: Sequence[Tokens], padding: int) -> dict[str, torch.Tensor]:
     return made
 
 
+def distinct(texts: Sequence[str]) -> tuple[list[str], NDArray[Any]]:
+    """The distinct texts in the order in which they first occur, and for every text which of them it is."""
+    number = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    return list(number), np.array([number[text] for text in texts], np.int64)
+
+
 # --- vectors --------------------------------------------------------------------------------------------------------
 
 
@@ -159,6 +131,20 @@ def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Te
             return hidden[torch.arange(len(hidden)), mask.sum(1) - 1]
     weights = mask[..., None].to(hidden.dtype)
     return (hidden * weights).sum(1) / weights.sum(1)
+
+
+def show_mean(model: nn.Module) -> None:
+    """Let the head of a model see the mean over all tokens wherever it would look at the first token's vector."""
+
+    def replace(_: nn.Module, __: Any, inputs: dict[str, Any], output: Any) -> Any:
+        mean = pool(output.last_hidden_state.float(), inputs["attention_mask"], "mean")
+        rest = output.last_hidden_state[:, 1:]
+        output.last_hidden_state = torch.cat([mean[:, None].to(rest.dtype), rest], 1)
+        if output.get("pooler_output") is not None:
+            output.pooler_output = mean
+        return output
+
+    model.base_model.register_forward_hook(replace, with_kwargs=True)  # type: ignore[union-attr]
 
 
 def batches_by_tokens(lengths: Sequence[int], most: int) -> Iterator[list[int]]:

@@ -19,11 +19,12 @@ from dla.job import Job, Outcome
 from dla.models.layers import keep_float32, replace_dropout
 from dla.models.registry import count_parameters
 from dla.runtime import Plan, seed_everything, start
-from dla.settings.text import FineTuning
+from dla.settings.text import Excerpt, FineTuning
 from dla.settings.training import Runtime, Tracking
 from dla.text.batches import TokenBatches
-from dla.text.embed import LEVELS, joint_tokens, levels, split_rows, targets
-from dla.text.encode import Tokens, read_pretrained, token_limit, tokenize
+from dla.text.embed import LEVELS, levels, split_rows, targets
+from dla.text.encode import Tokens, read_pretrained, show_mean, token_limit, tokenize
+from dla.text.joint import joint_tokens
 from dla.text.losses import RankingLoss
 from dla.text.scores import answer_metrics, classification
 
@@ -60,6 +61,7 @@ class Tuned:
     tokenizer: Any
     facts: Metadata
     outcome: Outcome
+    settings: FineTuning
     max_tokens: int
     rows: dict[str, pyarrow.Table]
     logits: dict[str, NDArray[Any]]  # (N, classes or options)
@@ -88,7 +90,9 @@ class Tuned:
         with atomic(folder) as temporary:
             self.model.cpu().save_pretrained(temporary)
             self.tokenizer.save_pretrained(temporary)
-            write_metrics(temporary / "dla.json", {**self.facts, "max_tokens": self.max_tokens})
+            write_metrics(
+                temporary / "dla.json", {**self.facts, "max_tokens": self.max_tokens, "pooling": self.settings.pooling}
+            )
 
 
 def finetune(name: str, settings: FineTuning, prepared: Path, folder: Path, runtime: Runtime, log: Tracking) -> Tuned:
@@ -104,33 +108,27 @@ def finetune(name: str, settings: FineTuning, prepared: Path, folder: Path, runt
     splits = {split: split_rows(table, split, settings.examples) for split in ("train", "validation", "test")}
     seed_everything(settings.seed)
     tokenizer, model = _read(folder, facts)
+    if settings.pooling == "mean":
+        show_mean(model)
     limit = min(settings.max_tokens, token_limit(tokenizer, model))
-    sequences = {split: _sequences(tokenizer, rows, limit) for split, rows in splits.items()}
+    sequences = {split: _sequences(tokenizer, rows, limit, settings.excerpt) for split, rows in splits.items()}
     right = {split: torch.from_numpy(targets(rows)).to(device) for split, rows in splits.items()}
     padding = tokenizer.pad_token_id or 0
-    batches = {
-        split: TokenBatches(sequences[split], right[split], padding, *size)
-        for split, size in {
-            "train": (settings.batch_size, settings.seed),
-            "validation": (EVALUATION_BATCH,),
-            "test": (EVALUATION_BATCH,),
-        }.items()
-    }
+    difficulty = torch.from_numpy(levels(splits["train"])) if settings.curriculum else None
+    how = (settings.batch_size, settings.seed, settings.parts, difficulty)
+    train = TokenBatches(sequences["train"], right["train"], padding, *how)
+    validation = TokenBatches(sequences["validation"], right["validation"], padding, EVALUATION_BATCH)
     net = Packed(model, types="token_type_ids" in sequences["train"][0])
     tokens = sum(len(row["input_ids"]) for row in sequences["train"])
-    flops = 2.0 * count_parameters(net) * tokens / len(batches["train"])
+    flops = 2.0 * count_parameters(net) * tokens / (len(train) * settings.parts)
     smoothing = settings.label_smoothing
     objective = CrossEntropy(smoothing) if "classes" in facts else RankingLoss("softmax", smoothing)
     files = [prepared, *sorted(folder.iterdir())]
-    outcome = Job(name, settings, files, device, runtime, log).run(
-        net, (batches["train"], batches["validation"]), flops, objective=objective
-    )
+    outcome = Job(name, settings, files, device, runtime, log).run(net, (train, validation), flops, objective=objective)
     evaluated = ("validation", "test")
-    found = {
-        split: _logits(net, sequences[split], padding, batches[split].options, outcome.plan) for split in evaluated
-    }
+    found = {split: _logits(net, sequences[split], padding, train.options, outcome.plan) for split in evaluated}
     rows = {split: splits[split] for split in evaluated}
-    return Tuned(model, tokenizer, facts, outcome, limit, rows, found)
+    return Tuned(model, tokenizer, facts, outcome, settings, limit, rows, found)
 
 
 # Attention's own weights are not dropped, under any name a configuration has for it: attention that drops cannot be
@@ -150,10 +148,10 @@ def _read(folder: Path, facts: Metadata) -> tuple[Any, Any]:
     return tokenizer, model
 
 
-def _sequences(tokenizer: Any, rows: pyarrow.Table, limit: int) -> list[Tokens]:
+def _sequences(tokenizer: Any, rows: pyarrow.Table, limit: int, excerpt: Excerpt) -> list[Tokens]:
     if "text" in rows.column_names:
         return tokenize(tokenizer, rows["text"].to_pylist(), limit)
-    return joint_tokens(tokenizer, rows, limit)
+    return joint_tokens(tokenizer, rows, limit, excerpt)
 
 
 @torch.no_grad()

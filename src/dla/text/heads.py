@@ -94,12 +94,14 @@ def _read_finetuned(folder: Path) -> TextClassifier:
     from scipy.special import softmax
 
     from dla.artifacts import read_metrics
-    from dla.text.encode import pad, read_pretrained, token_limit, tokenize
+    from dla.text.encode import pad, read_pretrained, show_mean, token_limit, tokenize
 
     facts = read_metrics(folder / "dla.json")
     if "classes" not in facts:
         raise UserError(f"{folder}: answers questions, it does not classify texts")
     tokenizer, model = read_pretrained(folder, "AutoModelForSequenceClassification")
+    if facts["pooling"] == "mean":
+        show_mean(model)
     limit = min(facts["max_tokens"], token_limit(tokenizer, model))
 
     @torch.inference_mode()
