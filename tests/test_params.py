@@ -12,6 +12,7 @@ import pytest
 
 from dla import params as module
 from dla.cli import main
+from dla.effective import effective
 from dla.errors import UserError
 from dla.params import load_params
 from dla.settings.budgets import TrainCaps, cap_run
@@ -184,8 +185,18 @@ def test_the_command_checks_the_file_and_prints_a_run_as_capped(
     assert "budget demo" in capsys.readouterr().out
     assert main(["params", "cifar10-cnn"]) == 0
     assert '"epochs": 75' not in capsys.readouterr().out
+    assert main(["params", "rank@margn"]) == 2
+    assert capsys.readouterr().err.endswith("is not a stage of dvc.yaml; did you mean rank@margin?\n")
     change(project / "params.yaml", {"budget": "dmo"})
     assert main(["params"]) == 2
+
+
+def test_a_stage_is_found_by_its_name_in_dvc_or_by_what_follows_the_at() -> None:
+    params = load_params(ROOT / "params.yaml")
+    assert list(effective(params, "cifar10-resnet34")) == ["train@cifar10-resnet34", "cam@cifar10-resnet34"]
+    (run,) = effective(params, "rank@margin").values()
+    assert run["epochs"] == params.budgeted.rank.epochs < params.rank["margin"].epochs
+    assert set(effective(params, "3")["pair@3"]) == {"ResNet34", "ConvNet34"}
 
 
 def test_caps_only_cut_down() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from dla.effective import stages
 from dla.params import load_params
 
 from .conftest import ROOT
@@ -58,6 +59,10 @@ def resolved() -> dict[str, dict[str, list[str]]]:
 
 
 STAGES = resolved()
+
+
+def test_dla_params_knows_every_stage() -> None:
+    assert set(stages(load_params(ROOT / "params.yaml"))) == set(STAGES)
 
 
 def chosen_by_name(stage: str) -> list[Path]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dla.effective import effective
 from dla.errors import UserError
 from dla.params import load_params
 
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # the reader, say `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return code
 
 
@@ -53,21 +57,20 @@ Commands = argparse._SubParsersAction  # the type that add_subparsers returns ha
 def _add_params(commands: Commands[argparse.ArgumentParser]) -> None:
     params = commands.add_parser(
         "params",
-        help="check params.yaml, and print what a run will really do",
-        description="Check the whole of params.yaml; with RUN, print that run as the budget in force caps it.",
-        epilog="example: dla params cifar10-cnn",
+        help="check params.yaml, and print what a stage will really run with",
+        description="Check the whole of params.yaml; with STAGE, print what it runs with under the budget in force.",
+        epilog="examples: dla params rank@margin; dla params cifar10-cnn (all stages of that name)",
     )
-    params.add_argument("name", nargs="?", metavar="RUN", help="a key of `train` in params.yaml")
+    params.add_argument("name", nargs="?", metavar="STAGE", help="a stage of dvc.yaml, or what follows its @")
     params.set_defaults(run=_params)
 
 
 def _params(options: argparse.Namespace) -> int:
     params = load_params()
     if options.name is None:
-        source, runs = params.budgeted.data.source, len(params.train)
-        print(f"params.yaml is valid; budget {params.budget}: {source} data, {runs} runs")
+        print(f"params.yaml is valid; budget {params.budget}: {params.budgeted.data.source} data")
     else:
-        print(json.dumps(asdict(params.image_run(options.name)), indent=2))
+        print(json.dumps(effective(params, options.name), indent=2))
     return 0
 
 
