@@ -105,12 +105,10 @@ def write_gif(path: Path, frames: Sequence[Any]) -> None:
     chosen = [*frames[::every], frames[-1]]
     scale = min(1.0, PICTURE / max(frames[0].shape[:2]))
     height, width = (round(scale * extent) for extent in frames[0].shape[:2])
-    pictures = [
-        Image.fromarray(frame)
-        .resize((width, height), Image.Resampling.LANCZOS)
-        .quantize(COLOURS, dither=Image.Dither.NONE)
-        for frame in chosen
-    ]
+    sized = [Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS) for frame in chosen]
+    some = np.concatenate([np.asarray(sized[i]) for i in (0, len(sized) // 2, -1)])
+    palette = Image.fromarray(some).quantize(COLOURS)  # one for all, or a thing's colour changes as it moves
+    pictures = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in sized]
     shown = round(1000 * SECONDS)
     durations = [shown] * (len(pictures) - 1) + [1000]
     with atomic(path) as temporary:
