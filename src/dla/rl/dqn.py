@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from dla.errors import UserError
 from dla.rl.environments import Environments, Transition, Update
+from dla.rl.nets import sizes
 from dla.settings.agents import DQNRun
 
 
@@ -26,10 +27,11 @@ class QNet(nn.Module):
         super().__init__()
         if not isinstance(actions, spaces.Discrete):
             raise UserError(f"DQN acts in Discrete spaces, not in {actions}; take ppo")
-        widths = (spaces.flatdim(observations), *settings.widths)
+        inputs, outputs = sizes(observations, actions)
+        widths = (inputs, *settings.widths)
         layers = [(nn.Linear(*pair), nn.ReLU()) for pair in pairwise(widths)]
         self.hidden = nn.Sequential(*(layer for pair in layers for layer in pair))
-        self.advantages = nn.Linear(widths[-1], int(actions.n))
+        self.advantages = nn.Linear(widths[-1], outputs)
         self.value = nn.Linear(widths[-1], 1) if settings.dueling else None
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
@@ -132,6 +134,7 @@ class DQN:
                 transition = environments.step(actions.numpy())
                 self.buffer.add(seen, actions, transition)
                 seen = torch.from_numpy(transition.observations).view(self.copies, -1).float()
+            done += self.step_size()
             told = {"epsilon": self.epsilon(done)}
             if done >= self.settings.learning_starts:
                 told |= self.learn(done)

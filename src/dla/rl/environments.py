@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dla.errors import UserError
 from dla.rl.navigation import VectorNavigation
 
+EPISODES = ("finished", "returns", "lengths")  # of the episodes in progress
 CARTPOLE = ("state", "steps", "prev_done")  # what changes in gymnasium's vector CartPole, beside its generator
 
 
@@ -89,16 +90,22 @@ class Environments:
             self.returns[copy] = self.lengths[copy] = 0
         return Transition(observations, np.asarray(rewards, np.float32), terminated, truncated, real)
 
+    @property
+    def can_be_saved(self) -> bool:
+        """Whether all that the copies and their future depend on can be had."""
+        return isinstance(self.vector.unwrapped, VectorNavigation | CartPoleVectorEnv)
+
     def state(self) -> dict[str, Any] | None:
         """What the copies and their future depend on, as arrays and JSON values; None if that cannot be had."""
         inner = self.vector.unwrapped
         if isinstance(inner, VectorNavigation):
             kept = inner.state()
         elif isinstance(inner, CartPoleVectorEnv):
-            kept = {name: getattr(inner, name) for name in CARTPOLE} | {"random": inner.np_random.bit_generator.state}
+            kept = {name: np.copy(getattr(inner, name)) for name in CARTPOLE}
+            kept |= {"random": inner.np_random.bit_generator.state}
         else:
             return None
-        return {"inner": kept, "finished": self.finished, "returns": self.returns, "lengths": self.lengths}
+        return {"inner": kept} | {name: np.copy(getattr(self, name)) for name in EPISODES}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a `state` that is not None."""
@@ -110,7 +117,8 @@ class Environments:
             for name in CARTPOLE:
                 setattr(inner, name, state["inner"][name])
             inner.np_random.bit_generator.state = state["inner"]["random"]
-        self.finished, self.returns, self.lengths = (state[name] for name in ("finished", "returns", "lengths"))
+        for name in EPISODES:
+            setattr(self, name, np.copy(state[name]))
 
     def take_ended(self) -> list[dict[str, Any]]:
         """The episodes that ended since this was last called."""

@@ -31,18 +31,23 @@ class Evaluation:
 
     def metrics(self) -> dict[str, float]:
         """Mean return with its t-interval, standard deviation and mean length; share of successes if defined."""
-        found = summary(self.returns)
-        return {
-            **found,
-            "length": float(np.mean(self.lengths)),
-            **({} if self.successes is None else {"success_rate": float(np.mean(self.successes))}),
-        }
+        return {**summary(self.returns), "length": float(np.mean(self.lengths)), **self._successes()}
+
+    def _successes(self) -> dict[str, float]:
+        if self.successes is None:
+            return {}
+        found = stats.binomtest(sum(self.successes), len(self.successes))
+        interval = found.proportion_ci(CONFIDENCE, method="wilson")
+        return {"success_rate": found.statistic, "success_lower": interval.low, "success_upper": interval.high}
 
 
 def summary(values: Sequence[float]) -> dict[str, float]:
-    """Mean, standard deviation, number, and the t-interval of the mean."""
-    mean, std, n = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0, len(values)
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / n**0.5 if n > 1 else 0.0
+    """Mean, standard deviation, number, and the t-interval of the mean; of one value neither spread nor interval."""
+    n, mean = len(values), float(np.mean(values))
+    if n == 1:
+        return {"mean": mean, "n": n}
+    std = float(np.std(values, ddof=1))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / n**0.5
     return {"mean": mean, "std": std, "lower": mean - half, "upper": mean + half, "n": n}
 
 
@@ -52,12 +57,8 @@ def evaluate(net: nn.Module, environment: str, episodes: int, seed: int) -> Eval
     environments = make_environments(environment, episodes)
     observations = environments.reset(seed=UNSEEN + seed * episodes)
     found: dict[int, dict[str, Any]] = {}
-    returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
     while len(found) < episodes:
-        step = environments.step(actions(net, observations))
-        observations = step.observations
-        returns += step.rewards
-        lengths += 1
+        observations = environments.step(actions(net, observations)).observations
         for copy, ended in zip(np.flatnonzero(environments.finished), environments.take_ended(), strict=True):
             found.setdefault(int(copy), ended)
     rows = [found[copy] for copy in range(episodes)]
@@ -101,7 +102,7 @@ def play(net: nn.Module, environment: str, seed: int, mode: str | None) -> Itera
 
 def write_gif(path: Path, frames: Sequence[Any]) -> None:
     """Write frames (H, W, 3) uint8 as a GIF that plays again and again."""
-    every = -(-len(frames) // FRAMES)
+    every = -(-len(frames) // (FRAMES - 1))
     chosen = [*frames[::every], frames[-1]]
     scale = min(1.0, PICTURE / max(frames[0].shape[:2]))
     height, width = (round(scale * extent) for extent in frames[0].shape[:2])

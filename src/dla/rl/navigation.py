@@ -131,12 +131,12 @@ class VectorNavigation(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         """All that the rooms and their future depend on, as arrays and JSON values."""
         rooms = {name: values.copy() for name, values in vars(self.rooms).items()}
         generators = [generator.bit_generator.state for generator in self.generators]
-        return {"rooms": rooms, "steps": self.steps, "finished": self.finished, "generators": generators}
+        return {"rooms": rooms, "steps": self.steps.copy(), "finished": self.finished.copy(), "generators": generators}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a `state`."""
-        self.rooms = Rooms(**state["rooms"])
-        self.steps, self.finished = state["steps"], state["finished"]
+        self.rooms = Rooms(**{name: values.copy() for name, values in state["rooms"].items()})
+        self.steps, self.finished = state["steps"].copy(), state["finished"].copy()
         for generator, kept in zip(self.generators, state["generators"], strict=True):
             generator.bit_generator.state = kept
 

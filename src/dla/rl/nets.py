@@ -13,6 +13,25 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
+from dla.errors import UserError
+
+
+def sizes(observations: spaces.Space[Any], actions: spaces.Space[Any]) -> tuple[int, int]:
+    """Numbers in an observation, and in an action or how many actions there are.
+
+    Raises
+    ------
+    UserError
+        If observations are no vectors or arrays, or actions neither those nor numbered from 0.
+    """
+    if not isinstance(observations, spaces.Box):
+        raise UserError(f"agents here observe Box spaces, not {observations}")
+    if isinstance(actions, spaces.Discrete) and actions.start == 0:
+        return spaces.flatdim(observations), int(actions.n)
+    if isinstance(actions, spaces.Box):
+        return spaces.flatdim(observations), spaces.flatdim(actions)
+    raise UserError(f"agents here act in Box spaces and in Discrete ones that begin at 0, not in {actions}")
+
 
 def linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
     """A layer with orthogonal weights (Saxe et al. 2014) of so large a gain, and without biases at first."""

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from dla.errors import UserError
 from dla.rl.environments import Environments, Update
-from dla.rl.nets import Normal, Softmax, hidden_layers, linear
+from dla.rl.nets import Normal, Softmax, hidden_layers, linear, sizes
 from dla.settings.agents import PPORun
 
 
@@ -26,15 +25,12 @@ class ActorCritic(nn.Module):
 
     def __init__(self, settings: PPORun, observations: spaces.Space[Any], actions: spaces.Space[Any]) -> None:
         super().__init__()
-        inputs = spaces.flatdim(observations)
+        inputs, outputs = sizes(observations, actions)
         self.actor, self.critic = hidden_layers(inputs, settings.widths), hidden_layers(inputs, settings.widths)
         width = (inputs, *settings.widths)[-1]
-        if isinstance(actions, spaces.Discrete):
-            self.policy: Softmax | Normal = Softmax(width, int(actions.n))
-        elif isinstance(actions, spaces.Box):
-            self.policy = Normal(width, actions)
-        else:
-            raise UserError(f"PPO here acts in Discrete and Box spaces, not in {actions}")
+        self.policy: Softmax | Normal = (
+            Normal(width, actions) if isinstance(actions, spaces.Box) else Softmax(width, outputs)
+        )
         self.value = linear(width, 1, gain=1.0)
 
     def values(self, observations: torch.Tensor) -> torch.Tensor:  # (B, D) -> (B,)
@@ -103,8 +99,7 @@ class PPO:
         """Let the policy act for a rollout."""
         length, copies = self.settings.rollout, self.copies
         seen = torch.empty(length + 1, copies, spaces.flatdim(environments.observation_space))
-        values, chances = torch.empty(length + 1, copies), torch.empty(length, copies)
-        rewards, terminated, done = (torch.empty(length, copies) for _ in range(3))
+        chances, rewards, terminated, done = (torch.empty(length, copies) for _ in range(4))
         real = torch.empty(length, copies, dtype=torch.bool)
         chosen = []
         seen[0] = torch.from_numpy(observations).view(copies, -1)
@@ -163,7 +158,7 @@ class PPO:
         if settings.value_clip:
             near = batch["values"] + (values - batch["values"]).clamp(-settings.clip, settings.clip)
             value_loss = torch.max(value_loss, (near - batch["returns"]) ** 2)
-        value_loss = value_loss.mean() / 2
+        value_loss = value_loss.mean()
         entropy = entropy.mean()
         loss = policy_loss + settings.value_coefficient * value_loss - settings.entropy_coefficient * entropy
 

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-import numpy as np
 import torch
-from scipy import stats
 
 from dla.artifacts import read_tensors, write_metrics, write_table, write_tensors
 from dla.errors import UserError
 from dla.parsing import did_you_mean, parse
 from dla.rl.dqn import QNet
 from dla.rl.environments import make_environments
-from dla.rl.evaluate import CONFIDENCE, UNSEEN, play, summary, write_gif
+from dla.rl.evaluate import UNSEEN, play, summary, write_gif
 from dla.rl.ppo import ActorCritic
 from dla.rl.train import TrainedAgent, all_rows, curves
 from dla.settings.agents import DQNRun, PPORun
@@ -45,7 +43,7 @@ def metrics(run: DQNRun | PPORun, agents: list[TrainedAgent]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "environment": run.environment,
         "algorithm": run.name,
-        "steps": run.steps,
+        "steps": agents[0].steps,
         "return": summary([one["mean"] for one in found.values()]),
         "seeds": {
             str(agent.seed): found[agent.seed] | ({} if threshold is None else {"solved_at": agent.solved_at})
@@ -54,15 +52,9 @@ def metrics(run: DQNRun | PPORun, agents: list[TrainedAgent]) -> dict[str, Any]:
     }
     if threshold is not None:
         made |= {"threshold": threshold, "solved": sum(one["mean"] >= threshold for one in found.values())}
-    right = [success for agent in agents for success in agent.evaluation.successes or ()]
-    if right:
-        interval = stats.binomtest(sum(right), len(right)).proportion_ci(CONFIDENCE, method="wilson")
-        made["success"] = {
-            "rate": float(np.mean(right)),
-            "lower": interval.low,
-            "upper": interval.high,
-            "n": len(right),
-        }
+    rates = [one["success_rate"] for one in found.values() if "success_rate" in one]
+    if rates:
+        made["success_rate"] = summary(rates)
     return made
 
 

@@ -17,7 +17,7 @@ ROBOT = 0.25  # radius in metres
 GOAL = 0.5  # metres from the goal that count as there
 OBSTACLES = 8
 SMALLEST, LARGEST = 0.3, 0.8  # radii of obstacles in metres
-FREE = 0.6  # metres at least between obstacles, robot and goal at the start: the robot fits through everywhere
+FREE = 0.6  # metres at least between obstacles, robot and goal at the start: the robot fits between any two
 FAR = 3.0  # metres at least between robot and goal at the start
 STRIDE = 0.2  # metres of a step forward
 TURN = np.pi / 12  # radians of a rotation
@@ -47,12 +47,12 @@ class Rooms:
         discs: list[tuple[NDArray[Any], float]] = []
 
         def place(radius: float, away: NDArray[Any] | None = None) -> NDArray[Any]:
-            while True:  # an eighth of the floor is taken at most, so a few tries suffice
-                place: NDArray[Any] = generator.uniform(radius, SIDE - radius, 2)
-                if away is not None and np.hypot(*(place - away)) < FAR:
+            while True:  # a sixth of the floor is taken at most, so a few tries suffice
+                spot: NDArray[Any] = generator.uniform(radius, SIDE - radius, 2)
+                if away is not None and np.hypot(*(spot - away)) < FAR:
                     continue
-                if all(np.hypot(*(place - centre)) > radius + other + FREE for centre, other in discs):
-                    return place
+                if all(np.hypot(*(spot - centre)) > radius + other + FREE for centre, other in discs):
+                    return spot
 
         for number in range(OBSTACLES):
             radius = generator.uniform(SMALLEST, LARGEST)

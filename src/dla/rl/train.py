@@ -28,6 +28,7 @@ class TrainedAgent:
     """An agent of one seed."""
 
     seed: int
+    steps: int  # of all copies: those asked for, rounded to whole updates
     weights: dict[str, Any]
     rows: list[dict[str, Any]]  # of `COLUMNS` and what the algorithm tells
     solved_at: int | None  # steps of all copies until `SOLVED` training episodes reached the threshold on average
@@ -50,14 +51,14 @@ def train_agent(name: str, run: DQNRun | PPORun, seed: int) -> TrainedAgent:
     seed_everything(seed)
     environments = make_environments(run.environment, run.copies)
     algorithm = ALGORITHMS[run.name](run, environments)
-    checkpoint = Checkpoint({"agent": asdict(run), "seed": seed}, [])
+    checkpoint = Checkpoint({"name": name, "agent": asdict(run), "seed": seed}, [])
     progress = Progress(name, run, seed, environments, algorithm)
     progress.resume(checkpoint)
-    while progress.part < run.checkpoints:
+    while progress.part < progress.parts:
         progress.advance(checkpoint)
     evaluation = evaluate(algorithm.net, run.environment, run.episodes, seed)
     weights = {key: value.numpy() for key, value in algorithm.net.state_dict().items()}
-    return TrainedAgent(seed, weights, progress.rows, progress.solved_at, evaluation, checkpoint)
+    return TrainedAgent(seed, progress.steps, weights, progress.rows, progress.solved_at, evaluation, checkpoint)
 
 
 class Progress:
@@ -67,6 +68,8 @@ class Progress:
         self.name, self.run, self.seed = name, run, seed
         self.environments, self.algorithm = environments, algorithm
         self.updates = max(1, round(run.steps / algorithm.step_size()))
+        self.steps = self.updates * algorithm.step_size()
+        self.parts = min(run.checkpoints, self.updates)
         self.part = 0
         self.observations: Any = None
         self.rows: list[dict[str, Any]] = []
@@ -77,9 +80,10 @@ class Progress:
 
     def advance(self, checkpoint: Checkpoint) -> None:
         """One part of the run, then a checkpoint."""
-        if self.part == 0 or self.environments.state() is None:
-            self.observations = self.environments.reset(seed=(self.seed * 1_000_003 + self.part) % 2**31)
-        steps = range(*(self.updates * (self.part + i) // self.run.checkpoints for i in (0, 1)))
+        if self.part == 0 or not self.environments.can_be_saved:
+            first = self.seed * 1_000_003 + self.part * self.run.copies  # every copy has the next one's seed less one
+            self.observations = self.environments.reset(seed=first % 2**31)
+        steps = range(*(self.updates * (self.part + i) // self.parts for i in (0, 1)))
         for update, (observations, told) in enumerate(
             self.algorithm.run(self.environments, self.observations, steps), start=steps.start + 1
         ):

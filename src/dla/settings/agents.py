@@ -17,7 +17,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class AgentRun:
     """What both algorithms have."""
 
-    environment: Name  # its id, as gymnasium.make takes it
+    environment: Name  # its id in gymnasium's registry
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]  # one training each
     steps: Count  # of all copies of the environment together
     copies: Count  # of the environment, side by side
@@ -58,7 +58,7 @@ class PPORun(AgentRun):
     gae_lambda: Share  # of generalised advantage estimation (Schulman et al. 2016)
     clip: Positive  # how far the ratio of probabilities may go from 1
     value_clip: bool = False  # the same limit for the value
-    value_coefficient: NonNegative = 0.5
+    value_coefficient: NonNegative = 0.5  # of the mean squared error of values in the loss
     entropy_coefficient: NonNegative = 0.0
     normalize_advantages: bool = True  # per minibatch
     anneal: bool = True  # the learning rate falls linearly to nothing

@@ -101,6 +101,7 @@ class AgentCaps:
     seeds: Count | None = None  # how many, the first ones
     steps: Count | None = None
     episodes: Count | None = None
+    checkpoints: Count | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -150,6 +151,7 @@ def cap_agent(run: Agent, caps: AgentCaps) -> Agent:
         seeds=run.seeds[: caps.seeds],
         steps=_cap(run.steps, caps.steps),
         episodes=_cap(run.episodes, caps.episodes),
+        checkpoints=_cap(run.checkpoints, caps.checkpoints),
     )
 
 

@@ -7,7 +7,7 @@ from typing import get_args, get_type_hints
 
 from dla.errors import UserError
 from dla.parsing import refer
-from dla.settings.agents import DQNRun
+from dla.settings.agents import DQNRun, PPORun
 from dla.settings.budgets import cap_all
 from dla.settings.data import Corpus, ModelSource, Questions, Texts
 from dla.settings.models import Model
@@ -125,6 +125,13 @@ def _check_agents(params: Params, file: str) -> None:
         if isinstance(run, DQNRun) and run.learning_starts < run.copies:
             raise UserError(
                 f"{file}: agent.{name}.learning_starts = {run.learning_starts} should be at least copies = {run.copies}"
+            )
+        if isinstance(run, DQNRun) and run.buffer < run.copies:
+            raise UserError(f"{file}: agent.{name}.buffer = {run.buffer} should be at least copies = {run.copies}")
+        if isinstance(run, PPORun) and run.copies * run.rollout < 4 * run.minibatches:
+            raise UserError(
+                f"{file}: agent.{name}.minibatches = {run.minibatches} of {run.copies} copies x {run.rollout} steps "
+                "should have four steps each at least"
             )
         if isinstance(run, DQNRun) and run.train_every % run.copies:
             raise UserError(
