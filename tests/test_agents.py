@@ -434,7 +434,7 @@ def test_what_an_agent_cannot_observe_or_do_is_an_error(algorithm: Any) -> None:
     box, numbers = environments.observation_space, spaces.Discrete(3)
     net = QNet if algorithm is DQN else ActorCritic
     for observed, done in ((numbers, numbers), (box, spaces.Discrete(3, start=1)), (box, spaces.MultiBinary(2))):
-        with pytest.raises(UserError, match="agents here|DQN acts in"):
+        with pytest.raises(UserError, match=r"agents here|DQN acts in"):
             net(run, observed, done)  # type: ignore[arg-type]
 
 
