@@ -115,6 +115,7 @@ def test_imports_run_one_way() -> None:
         "parsing",
         "settings",
         "params",
+        "effective",
         "artifacts",
         "figures",
         "runtime",
