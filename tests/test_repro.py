@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pyarrow.parquet
@@ -44,16 +45,22 @@ def leaves(metrics: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield prefix + key, value
 
 
-def test_a_second_repro_runs_nothing_within_five_seconds() -> None:
-    """In the fastest of three runs: other work on the machine only ever adds to a time."""
-    times = []
+# On an idle machine of two cores a second repro takes four to five seconds, four times what listing the stages takes.
+# Other work on the machine slows both alike, so the ratio is held, not the seconds.
+REPRO_PER_LIST = 6.0
+
+
+def test_a_second_repro_runs_nothing_and_is_soon_done() -> None:
+    times: dict[str, list[float]] = {"repro": [], "stage list": []}
     for _ in range(3):
-        begin = time.monotonic()
-        again = subprocess.run([*DVC, "repro"], cwd=ROOT, capture_output=True, text=True, check=True)
-        times.append(time.monotonic() - begin)
-        assert "Running stage" not in again.stdout
-        assert "Data and pipelines are up to date." in again.stdout
-    assert min(times) < 5
+        for command, taken in times.items():
+            begin = time.monotonic()
+            done = subprocess.run([*DVC, *command.split()], cwd=ROOT, capture_output=True, text=True, check=True)
+            taken.append(time.monotonic() - begin)
+            if command == "repro":
+                assert "Running stage" not in done.stdout
+                assert "Data and pipelines are up to date." in done.stdout
+    assert median(times["repro"]) < REPRO_PER_LIST * median(times["stage list"])
 
 
 def test_the_committed_lock_covers_every_stage() -> None:
