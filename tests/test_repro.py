@@ -45,8 +45,7 @@ def leaves(metrics: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield prefix + key, value
 
 
-# On an idle machine of two cores a second repro takes four to five seconds, four times what listing the stages takes.
-# Other work on the machine slows both alike, so the ratio is held, not the seconds.
+# The ratio to listing the stages is held, not the seconds: other work on the machine slows both alike.
 REPRO_PER_LIST = 6.0
 
 
