@@ -50,9 +50,10 @@ class Clock:
 def ours(run: PPORun | DQNRun, seed: int) -> tuple[float, float | None]:
     from dla.rl.environments import make_environments
     from dla.rl.train import ALGORITHMS
-    from dla.runtime import seed_everything
+    from dla.runtime import keep_freed_memory, seed_everything
 
     torch.set_num_threads(1)
+    keep_freed_memory()
     seed_everything(seed)
     environments = make_environments(run.environment, run.copies)
     algorithm = ALGORITHMS[run.name](run, environments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from dla.errors import UserError
 from dla.rl.environments import Environments, Transition, Update
-from dla.rl.nets import sizes
+from dla.rl.nets import flatten, sizes
 from dla.settings.agents import DQNRun
 
 
@@ -47,10 +47,22 @@ class QNet(nn.Module):
         return found
 
 
+class Transitions(NamedTuple):
+    """What is learned from."""
+
+    observations: torch.Tensor  # (B, D)
+    actions: torch.Tensor  # (B,) int64
+    rewards: torch.Tensor  # (B,)
+    following: torch.Tensor  # (B, D), the observations after
+    terminated: torch.Tensor  # (B,) 0 or 1
+
+    def split(self, size: int) -> Iterator[Transitions]:
+        """Batches of so many."""
+        return map(Transitions._make, zip(*(column.split(size) for column in self), strict=True))
+
+
 class Buffer:
     """The last transitions, in tensors that are made once."""
-
-    COLUMNS = ("observations", "actions", "rewards", "following", "terminated")
 
     def __init__(self, size: int, width: int) -> None:
         self.observations, self.following = torch.empty(size, width), torch.empty(size, width)
@@ -70,20 +82,20 @@ class Buffer:
         self.next = (self.next + len(real)) % self.size
         self.count = min(self.count + len(real), self.size)
 
-    def sample(self, count: int) -> tuple[torch.Tensor, ...]:
-        """Random transitions: observations (B, D), actions, rewards (B,), observations after, terminated (B,)."""
+    def sample(self, count: int) -> Transitions:
+        """Random ones."""
         rows = torch.randint(self.count, (count,))
-        return tuple(getattr(self, name).index_select(0, rows) for name in self.COLUMNS)
+        return Transitions(*(getattr(self, name).index_select(0, rows) for name in Transitions._fields))
 
     def state(self) -> dict[str, Any]:
         """What was remembered."""
-        tensors = {name: getattr(self, name)[: self.count].clone() for name in self.COLUMNS}
+        tensors = {name: getattr(self, name)[: self.count].clone() for name in Transitions._fields}
         return {**tensors, "next": self.next, "count": self.count}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Remember a `state`."""
         self.next, self.count = state["next"], state["count"]
-        for name in self.COLUMNS:
+        for name in Transitions._fields:
             getattr(self, name)[: self.count] = state[name]
 
 
@@ -111,7 +123,8 @@ class DQN:
         self.copies = len(environments.finished)
         self.net = QNet(settings, environments.observation_space, environments.action_space)
         self.target = copy.deepcopy(self.net).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), settings.learning_rate, fused=True)
+        self.parameters = flatten(self.net)
+        self.optimizer = torch.optim.Adam([self.parameters], settings.learning_rate, fused=True)
         self.buffer = Buffer(settings.buffer, spaces.flatdim(environments.observation_space))
         self.actions = int(environments.action_space.n)  # type: ignore[attr-defined]  # QNet has seen to it
 
@@ -149,26 +162,28 @@ class DQN:
 
     def learn(self, done: int) -> dict[str, float]:
         """Updates from random transitions; every so often the target net becomes the net."""
-        for _ in range(self.settings.updates):
-            loss, value = self.update()
+        size = self.settings.batch_size
+        drawn = self.buffer.sample(self.settings.updates * size)
+        with torch.no_grad():
+            after = self.target(drawn.following)  # of all updates at once, as the target net stays what it is
+        for batch, values in zip(drawn.split(size), after.split(size), strict=True):
+            loss, value = self.update(batch, values)
         every = self.settings.target_every
         if done // every > (done - self.step_size()) // every:
             self.target.load_state_dict(self.net.state_dict())
         return {"loss": float(loss), "value": float(value)}
 
-    def update(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step of the optimizer."""
-        observations, actions, rewards, following, terminated = self.buffer.sample(self.settings.batch_size)
+    def update(self, batch: Transitions, after: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """One step of the optimizer, `after` being the target net's values (B, A) of what followed."""
         with torch.no_grad():
-            after = self.target(following)
-            chosen = (self.net(following) if self.settings.double else after).argmax(1)  # arXiv 1509.06461
-            wanted = targets(rewards, terminated, after, chosen, self.settings.discount)
-        values = self.net(observations).gather(1, actions[:, None]).squeeze(1)
+            chosen = (self.net(batch.following) if self.settings.double else after).argmax(1)  # arXiv 1509.06461
+            wanted = targets(batch.rewards, batch.terminated, after, chosen, self.settings.discount)
+        values = self.net(batch.observations).gather(1, batch.actions[:, None]).squeeze(1)
         loss = F.smooth_l1_loss(values, wanted)  # Huber's: errors beyond 1 pull no harder
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=False)
         loss.backward()
         if self.settings.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.net.parameters(), self.settings.gradient_clip)
+            nn.utils.clip_grad_norm_(self.parameters, self.settings.gradient_clip)
         self.optimizer.step()
         return loss.detach(), values.detach().mean()
 

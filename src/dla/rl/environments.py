@@ -45,9 +45,7 @@ class Environments:
     finished: NDArray[Any]  # (N,) bool: reset by the next step
     returns: NDArray[Any]  # (N,) of the episodes in progress
     lengths: NDArray[Any]
-    ended: list[dict[str, Any]] = field(
-        default_factory=list
-    )  # return, length and success (None: not defined) of finished ones
+    ended: list[dict[str, Any]] = field(default_factory=list)  # return, length and success (None: not defined) of each
 
     @property
     def observation_space(self) -> spaces.Space[Any]:

@@ -47,6 +47,23 @@ def hidden_layers(inputs: int, widths: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*(layer for pair in pairs for layer in (linear(*pair, gain=2**0.5), nn.Tanh())))
 
 
+def flatten(net: nn.Module) -> nn.Parameter:
+    """All parameters of a net in one vector, which they and their gradients become views of.
+
+    Zeroing, clipping and stepping ten small tensors takes as long as the rest of an update; one vector is one call.
+    Gradients have to be zeroed, not dropped: `zero_grad(set_to_none=False)`.
+    """
+    flat = nn.Parameter(nn.utils.parameters_to_vector(net.parameters()).detach().clone())
+    flat.grad = torch.zeros_like(flat)
+    first = 0
+    for parameter in net.parameters():
+        last = first + parameter.numel()
+        parameter.data = flat.data[first:last].view_as(parameter)
+        parameter.grad = flat.grad[first:last].view_as(parameter)
+        first = last
+    return flat
+
+
 class Softmax(nn.Module):
     """A policy over n actions: log-probabilities without torch.distributions, which takes twice as long."""
 
@@ -54,19 +71,17 @@ class Softmax(nn.Module):
         super().__init__()
         self.logits = linear(width, actions, gain=0.01)  # at first every action is about as likely
 
-    def sample(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Random actions (B,) int64 and the logarithms of their probabilities (B,)."""
-        chances = F.log_softmax(self.logits(hidden), -1)
+    def sample(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Random actions (B,) int64."""
+        logits: torch.Tensor = self.logits(hidden)
         # The largest of logarithms with Gumbel noise is a sample (Gumbel 1954).
-        noise = torch.empty_like(chances).exponential_().log_()
-        actions = (chances - noise).argmax(-1)
-        return actions, chances.gather(-1, actions[:, None]).squeeze(-1)
+        return (logits - torch.empty_like(logits).exponential_().log_()).argmax(-1)
 
     def evaluate(self, hidden: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logarithms of the probabilities of actions (B,), and entropies (B,)."""
+        """Logarithms of the probabilities of actions (..., B), and entropies (..., B)."""
         chances = F.log_softmax(self.logits(hidden), -1)
         entropy = -(chances.exp() * chances).sum(-1)
-        return chances.gather(-1, actions[:, None]).squeeze(-1), entropy
+        return chances.gather(-1, actions.unsqueeze(-1)).squeeze(-1), entropy
 
     def likeliest(self, hidden: torch.Tensor) -> torch.Tensor:
         """The likeliest actions (B,)."""
@@ -94,17 +109,16 @@ class Normal(nn.Module):
         self.register_buffer("low", torch.from_numpy(actions.low).flatten().float())
         self.register_buffer("high", torch.from_numpy(actions.high).flatten().float())
 
-    def sample(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Random actions (B, A) and the logarithms of their densities (B,)."""
-        mean = self.mean(hidden)
-        actions = mean + self.log_std.exp() * torch.randn_like(mean)
-        return actions, self._log_density(mean, actions)
+    def sample(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Random actions (B, A)."""
+        mean: torch.Tensor = self.mean(hidden)
+        return mean + self.log_std.exp() * torch.randn_like(mean)
 
     def evaluate(self, hidden: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logarithms of the densities of actions (B, A), and entropies (B,)."""
+        """Logarithms of the densities of actions (..., B, A), and entropies (..., B)."""
         mean = self.mean(hidden)
         entropy = (self.log_std + 0.5 * np.log(2 * np.pi * np.e)).sum()
-        return self._log_density(mean, actions), entropy.expand(len(mean))
+        return self._log_density(mean, actions), entropy.expand(mean.shape[:-1])
 
     def _log_density(self, mean: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         distance = (actions - mean) / self.log_std.exp()

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dla.rl.environments import Environments, Update
-from dla.rl.nets import Normal, Softmax, hidden_layers, linear, sizes
+from dla.rl.nets import Normal, Softmax, flatten, hidden_layers, linear, sizes
 from dla.settings.agents import PPORun
 
 
@@ -26,14 +26,14 @@ class ActorCritic(nn.Module):
     def __init__(self, settings: PPORun, observations: spaces.Space[Any], actions: spaces.Space[Any]) -> None:
         super().__init__()
         inputs, outputs = sizes(observations, actions)
-        self.actor, self.critic = hidden_layers(inputs, settings.widths), hidden_layers(inputs, settings.widths)
+        self.actor, self.critic = (hidden_layers(inputs, settings.widths) for _ in range(2))
         width = (inputs, *settings.widths)[-1]
         self.policy: Softmax | Normal = (
             Normal(width, actions) if isinstance(actions, spaces.Box) else Softmax(width, outputs)
         )
         self.value = linear(width, 1, gain=1.0)
 
-    def values(self, observations: torch.Tensor) -> torch.Tensor:  # (B, D) -> (B,)
+    def values(self, observations: torch.Tensor) -> torch.Tensor:  # (..., B, D) -> (..., B)
         found: torch.Tensor = self.value(self.critic(observations)).squeeze(-1)
         return found
 
@@ -81,7 +81,8 @@ class PPO:
         self.settings = settings
         self.copies = len(environments.finished)
         self.net = ActorCritic(settings, environments.observation_space, environments.action_space)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), settings.learning_rate, eps=1e-5, fused=True)
+        self.parameters = flatten(self.net)
+        self.optimizer = torch.optim.Adam([self.parameters], settings.learning_rate, eps=1e-5, fused=True)
 
     def step_size(self) -> int:
         """Steps of all copies between updates."""
@@ -97,23 +98,23 @@ class PPO:
     @torch.no_grad()
     def collect(self, environments: Environments, observations: NDArray[Any]) -> Rollout:
         """Let the policy act for a rollout."""
-        length, copies = self.settings.rollout, self.copies
+        length, copies, net = self.settings.rollout, self.copies, self.net
         seen = torch.empty(length + 1, copies, spaces.flatdim(environments.observation_space))
-        chances, rewards, terminated, done = (torch.empty(length, copies) for _ in range(4))
+        rewards, terminated, done = (torch.empty(length, copies) for _ in range(3))
         real = torch.empty(length, copies, dtype=torch.bool)
+        arrays = [tensor.numpy() for tensor in (seen, rewards, terminated, done, real)]  # of the same memory
         chosen = []
-        seen[0] = torch.from_numpy(observations).view(copies, -1)
+        arrays[0][0] = observations.reshape(copies, -1)
         for t in range(length):
-            actions, chances[t] = self.net.policy.sample(self.net.actor(seen[t]))
-            chosen.append(actions)
-            step = environments.step(self.net.policy.as_actions(actions))
-            seen[t + 1] = torch.from_numpy(step.observations).view(copies, -1)
-            rewards[t] = torch.from_numpy(step.rewards)
-            terminated[t] = torch.from_numpy(step.terminated)
-            done[t] = torch.from_numpy(step.terminated | step.truncated)
-            real[t] = torch.from_numpy(step.real)
-        values = self.net.values(seen)
-        return Rollout(seen, torch.stack(chosen), chances, rewards, values, terminated, done, real)
+            chosen.append(net.policy.sample(net.actor(seen[t])))
+            step = environments.step(net.policy.as_actions(chosen[t]))
+            told = (step.rewards, step.terminated, step.terminated | step.truncated, step.real)
+            arrays[0][t + 1] = step.observations.reshape(copies, -1)
+            for array, values in zip(arrays[1:], told, strict=True):
+                array[t] = values
+        actions = torch.stack(chosen)
+        log_probabilities, _ = net.policy.evaluate(net.actor(seen[:-1]), actions)
+        return Rollout(seen, actions, log_probabilities, rewards, net.values(seen), terminated, done, real)
 
     def learn(self, rollout: Rollout, number: int) -> dict[str, float]:
         """Several epochs of minibatches over a rollout."""
@@ -135,8 +136,8 @@ class PPO:
         told: list[torch.Tensor] = []
         for _ in range(settings.epochs):
             order = torch.randperm(len(batch["returns"]))
-            for rows in order.tensor_split(settings.minibatches):
-                told.append(self.update({name: values[rows] for name, values in batch.items()}))
+            shuffled = [values.index_select(0, order).tensor_split(settings.minibatches) for values in batch.values()]
+            told += [self.update(dict(zip(batch, values, strict=True))) for values in zip(*shuffled, strict=True)]
         means = torch.stack(told).mean(0).tolist()
         return dict(zip(self.curves, means, strict=True))
 
@@ -162,10 +163,10 @@ class PPO:
         entropy = entropy.mean()
         loss = policy_loss + settings.value_coefficient * value_loss - settings.entropy_coefficient * entropy
 
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=False)
         loss.backward()
         if settings.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(net.parameters(), settings.gradient_clip)
+            nn.utils.clip_grad_norm_(self.parameters, settings.gradient_clip)
         self.optimizer.step()
         with torch.no_grad():
             kl = ((ratio - 1) - log_ratio).mean()  # http://joschu.net/blog/kl-approx.html

@@ -15,7 +15,7 @@ from dla.rl.dqn import DQN
 from dla.rl.environments import Environments, make_environments
 from dla.rl.evaluate import Evaluation, evaluate
 from dla.rl.ppo import PPO
-from dla.runtime import seed_everything
+from dla.runtime import keep_freed_memory, seed_everything
 from dla.settings.agents import DQNRun, PPORun
 
 ALGORITHMS: dict[str, Any] = {"dqn": DQN, "ppo": PPO}
@@ -48,6 +48,7 @@ def train_agent(name: str, run: DQNRun | PPORun, seed: int) -> TrainedAgent:
         If the environment is not there or its spaces do not fit the algorithm.
     """
     torch.set_num_threads(1)  # nets this small only wait for each other
+    keep_freed_memory()
     seed_everything(seed)
     environments = make_environments(run.environment, run.copies)
     algorithm = ALGORITHMS[run.name](run, environments)

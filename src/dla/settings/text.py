@@ -73,9 +73,9 @@ class FineTuning(Training):
     encoder: Name
     max_tokens: Annotated[int, Field(ge=8)]
     excerpt: Excerpt = "beginning"  # of an article
-    # What the model's head sees: first: the first token's vector, as BERT has it; mean: over all tokens, as encoders
+    # What the model's head sees: cls: the first token's vector, as BERT has it; mean: over all tokens, as encoders
     # of sentences have it, which never trained the first.
-    pooling: Literal["first", "mean"] = "first"
+    pooling: Literal["cls", "mean"] = "cls"
     examples: Count | None = None
     parts: Count = 1  # epochs that one pass over the data is divided into: validation and checkpoint come as often
     curriculum: bool = False  # the first pass goes from questions of level middle to high (Bengio et al. 2009)
