@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from dla.artifacts import read_table
 from dla.checkpoint import Checkpoint
-from dla.cli import main
+from dla.cli.main import main
 from dla.errors import UserError
 from dla.rl.dqn import DQN, Buffer, QNet, Transitions, targets
 from dla.rl.environments import Transition, make_environments

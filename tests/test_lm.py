@@ -17,7 +17,7 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from dla.artifacts import read_texts, write_texts
-from dla.cli import main
+from dla.cli.main import main
 from dla.data import corpus, web
 from dla.errors import UserError
 from dla.optim import Steps, build_optimizer

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dla import params as module
-from dla.cli import main
+from dla.cli.main import main
 from dla.effective import effective
 from dla.errors import UserError
 from dla.params import load_params

@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from dla.artifacts import write_tensors
-from dla.cli import main
+from dla.cli.main import main
 from dla.data.pixels import to_pixels
 from dla.models.registry import build
 from dla.settings.models import ResNetModel

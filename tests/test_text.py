@@ -23,7 +23,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from torch.nn import functional as F
 
 from dla.artifacts import read_tensors, read_texts, write_tensors, write_texts
-from dla.cli import main
+from dla.cli.main import main
 from dla.data import embedded
 from dla.errors import UserError
 from dla.runtime import CPU

@@ -1,0 +1,64 @@
+"""`dla classify`: classify texts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from dla.cli.common import Commands, as_json, print_table
+from dla.errors import UserError
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    classify = commands.add_parser(
+        "classify",
+        help="classify texts with a trained model",
+        description="Classify texts with a model that `dvc repro` trained: TEXT arguments, else lines of FILE or of "
+        "standard input.",
+        epilog='example: dla classify "Draw a line through the points." --model logreg',
+    )
+    classify.add_argument("texts", nargs="*", metavar="TEXT", help="a text, in quotes")
+    classify.add_argument(
+        "--model", required=True, metavar="HEAD", help="a key of `tfidf`, `classify` or `finetune` in params.yaml"
+    )
+    classify.add_argument("--file", type=Path, metavar="FILE", help="a file with a text per line")
+    classify.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    classify.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for; the exit code."""
+    from dla.text.heads import read_text_classifier
+
+    texts = _texts(options)
+    classifier = read_text_classifier(options.model)
+    found = [
+        (text, sorted(zip(classifier.classes, map(float, row), strict=True), key=lambda shown: -shown[1]))
+        for text, row in zip(texts, classifier.probabilities(texts), strict=True)
+    ]
+    if options.json:
+        print(json.dumps([{"text": text, "classes": as_json(shown)} for text, shown in found], indent=2))
+    else:
+        for text, shown in found:
+            print_table(text, shown)
+    return 0
+
+
+def _texts(options: argparse.Namespace) -> list[str]:
+    if options.texts and options.file:
+        raise UserError("take either TEXT arguments or --file")
+    lines: list[str] = options.texts
+    if options.file:
+        try:
+            lines = options.file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{options.file}: cannot be read as text ({error})") from None
+    elif not lines:
+        lines = sys.stdin.read().splitlines()
+    texts = [line.strip() for line in lines if line.strip()]
+    if not texts:
+        raise UserError("there is no text to classify")
+    return texts

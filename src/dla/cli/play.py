@@ -1,0 +1,59 @@
+"""`dla play`: watch an agent."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from dla.cli.common import Commands, count, seed
+from dla.errors import UserError
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    play = commands.add_parser(
+        "play",
+        help="watch a trained agent",
+        description="Let an agent that `dvc repro` trained play whole episodes, on a screen or into a GIF.",
+        epilog="example: dla play cartpole-ppo --episodes 3 --render gif episode.gif",
+    )
+    play.add_argument("name", metavar="RUN", help="a trained key of `agent` in params.yaml")
+    play.add_argument("--episodes", type=count, default=1, metavar="N", help="how many (default: 1)")
+    play.add_argument("--seed", type=seed, default=0, metavar="S", help="of the first episode (default: 0)")
+    play.add_argument(
+        "--render",
+        nargs="+",
+        default=[],
+        metavar=("human|gif", "FILE"),
+        help="human: a window; gif FILE: all episodes in one file; left out: nothing is drawn",
+    )
+    play.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for; the exit code."""
+    from dla.rl.evaluate import play, write_gif
+    from dla.rl.results import read_agent
+
+    mode, file = _rendering(options.render)
+    net, run = read_agent(options.name)
+    frames = []
+    for number in range(options.seed, options.seed + options.episodes):
+        shown = list(play(net, run.environment, number, mode))
+        frames += [frame for frame, _ in shown if frame is not None]
+        print(f"seed {number}  steps {len(shown) - 1}  return {shown[-1][1]:.2f}")
+    if file:
+        write_gif(file, frames)
+    return 0
+
+
+def _rendering(words: Sequence[str]) -> tuple[str | None, Path | None]:
+    match words:
+        case []:
+            return None, None
+        case ["human"]:
+            return "human", None
+        case ["gif", file]:
+            return "rgb_array", Path(file)
+    raise UserError(f"--render {' '.join(words)}: takes human, or gif and a FILE")

@@ -1,0 +1,70 @@
+"""`dla predict`: classify photos."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dla.cli.common import Commands, as_json, complain, count, print_table
+from dla.errors import UserError
+
+if TYPE_CHECKING:  # torch takes seconds to import: only what predicts does
+    from dla.vision.predict import Prediction
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    predict = commands.add_parser(
+        "predict",
+        help="classify photos with a trained model, and show where it looks",
+        description="Classify photos of any size and kind with a model that `dvc repro` trained.",
+        epilog="example: dla predict photo.jpg --model cifar10-resnet34 --cam where.png",
+    )
+    predict.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="a photo in any format that Pillow reads"
+    )
+    predict.add_argument("--model", required=True, metavar="RUN", help="a trained key of `train` in params.yaml")
+    predict.add_argument(
+        "--cam",
+        type=Path,
+        metavar="FILE",
+        help="write the photo with its class activation map; of several photos each to FILE with its name added",
+    )
+    predict.add_argument("--top", type=count, default=5, metavar="K", help="how many classes are shown (default: 5)")
+    predict.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    predict.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for; the exit code."""
+    from dla.vision.predict import predict
+    from dla.vision.weights import read_classifier
+
+    classifier = read_classifier(options.model)
+    done: list[Prediction] = []
+    for file in options.images:
+        try:
+            prediction = predict(classifier, file)
+            if options.cam:
+                prediction.write_map(classifier, _map_path(options.cam, file, single=len(options.images) == 1))
+        except UserError as error:
+            if len(options.images) == 1:
+                raise
+            complain(error)
+            continue
+        done.append(prediction)
+        if not options.json:
+            print_table(prediction.file, prediction.probabilities[: options.top])
+    if options.json:
+        shown = [
+            {"file": str(prediction.file), "classes": as_json(prediction.probabilities[: options.top])}
+            for prediction in done
+        ]
+        print(json.dumps(shown, indent=2))
+    return 0 if len(done) == len(options.images) else 1
+
+
+def _map_path(path: Path, file: Path, *, single: bool) -> Path:
+    return path if single else path.with_name(f"{path.stem}-{file.stem}{path.suffix}")
