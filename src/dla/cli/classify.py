@@ -7,7 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from dla.cli.common import Commands, as_json, print_table
+from dla.cli.options import Commands
+from dla.cli.output import as_json, print_table
 from dla.errors import UserError
 
 

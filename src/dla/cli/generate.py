@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dla.cli.common import Commands, count, seed
+from dla.cli.options import Commands, count, seed
 from dla.errors import UserError
 from dla.params import load_params
 

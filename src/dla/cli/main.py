@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from dla.cli import classify, generate, params, play, predict
-from dla.cli.common import complain
+from dla.cli.output import complain
 from dla.errors import UserError
 
 COMMANDS = (params, predict, classify, generate, play)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from dla.cli.common import Commands
+from dla.cli.options import Commands
 from dla.effective import effective
 from dla.params import load_params
 

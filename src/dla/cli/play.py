@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from dla.cli.common import Commands, count, seed
+from dla.cli.options import Commands, count, seed
 from dla.errors import UserError
 
 

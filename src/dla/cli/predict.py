@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dla.cli.common import Commands, as_json, complain, count, print_table
+from dla.cli.options import Commands, count
+from dla.cli.output import as_json, complain, print_table
 from dla.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds to import: only what predicts does

@@ -1,29 +1,13 @@
-"""What several commands need: values of options, tables, complaints."""
+"""What commands print."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from dla.errors import UserError
 
-Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
 Ranked = Sequence[tuple[str, float]]  # classes with their probabilities, the likeliest first
-
-
-def count(text: str) -> int:
-    """A whole number from 1, as an option's type."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-def seed(text: str) -> int:
-    """A seed that every library takes, as an option's type."""
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
-    return int(text)
 
 
 def complain(error: UserError) -> None:
