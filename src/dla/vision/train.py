@@ -33,6 +33,7 @@ class Trained:
     input_shape: InputShape
     outcome: Outcome
     test: Scores
+    tested: int  # pictures
 
     @property
     def fitted(self) -> Fitted:
@@ -44,7 +45,7 @@ class Trained:
         return {
             "data": self.facts.source,
             "validation": asdict(self.fitted.kept.validation),
-            "test": asdict(self.test),
+            "test": {**asdict(self.test), "n": self.tested},
             "parameters": count_parameters(self.model),
             "best_epoch": self.fitted.kept_epoch,
         }
@@ -104,7 +105,7 @@ def train_image_run(
     )
     test, _ = read_split(prepared, "test", device)
     scores = evaluate(model, model, ImageBatches(test, facts, EVALUATION_BATCH), CrossEntropy(), outcome.plan)
-    return Trained(name, model, run, facts, input_shape, outcome, scores)
+    return Trained(name, model, run, facts, input_shape, outcome, scores, len(test.labels))
 
 
 EVALUATION_BATCH = 256  # pictures; no gradients are kept, so memory is no concern

@@ -1,0 +1,56 @@
+"""What was run: budget, data, versions, device, and what the budget cut off the laboratories' settings."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+from dla.effective import Settings, stages
+from dla.report.chapter import Table
+from dla.settings.whole import Params
+
+LIBRARIES = ("torch", "torchvision", "transformers", "scikit-learn", "gymnasium", "dvc")
+
+
+def circumstances(params: Params) -> list[tuple[str, str]]:
+    """Facts about the run that the page is of, by name."""
+    from dla.runtime import choose_device, has_bfloat16  # imports torch, which only knows the device
+
+    device = choose_device(params.runtime.device)
+    precision = "with bfloat16" if has_bfloat16(device) else "without bfloat16"
+    return [
+        ("budget", params.budget),
+        ("data", params.budgeted.data.source),
+        ("device", f"{device.type} {precision}"),
+        ("Python", ".".join(platform.python_version_tuple()[:2])),
+        *((library, version(library)) for library in LIBRARIES),
+    ]
+
+
+def cuts(params: Params) -> Table:
+    """Every setting that the budget in force changes, stage by stage."""
+    whole, capped = (stages(replace(params, budget=budget)) for budget in ("full", params.budget))
+    rows = []
+    for stage in whole:
+        before, after = flat(whole[stage]()), flat(capped[stage]())
+        changed = [f"{key} {_shown(before[key])} → {_shown(after[key])}" for key in before if before[key] != after[key]]
+        if changed:
+            rows.append((stage, "; ".join(changed)))
+    caption = f"What the budget {params.budget} cuts off the settings in params.yaml, which are the laboratories'."
+    return Table(caption, ("stage", "settings"), rows)
+
+
+def flat(settings: Settings, prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "all"
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else f"{value}"

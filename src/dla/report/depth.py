@@ -1,0 +1,92 @@
+"""Do deeper plain networks fail?"""
+
+from __future__ import annotations
+
+from dla.report import charts
+from dla.report.chapter import NOTHING, Block, Chapter, Chart, Table
+from dla.report.laboratories import ACCURACY, LABORATORY, NONE
+from dla.report.results import Results, Row
+from dla.report.sources import about
+from dla.report.statements import Share, compare, count
+from dla.settings.models import DeepCNNModel
+from dla.settings.vision import ImageRun
+from dla.settings.whole import Params
+
+Tested = dict[str, tuple[ImageRun, Row, Share]]  # runs by name: settings, metrics, accuracy on the test pictures
+
+
+def chapter(params: Params, results: Results) -> Chapter:
+    """Plain and residual nets by depth, and every other image classifier beside them."""
+    tested = read(params, results)
+    runs = [run for run, _, _ in tested.values()]
+    embedded = any(metrics["data"] == "embedded" for _, metrics, _ in tested.values())
+    return Chapter(
+        key="depth",
+        question="Do deeper plain networks fail?",
+        finding=_finding(tested),
+        about=about(params, [run.data for run in runs], embedded=embedded),
+        embedded=embedded,
+        blocks=_blocks(tested, results),
+        commands=("dvc repro train",),
+        missing=tuple(results.missing),
+    )
+
+
+def read(params: Params, results: Results) -> Tested:
+    """The image runs that have been trained."""
+    found: Tested = {}
+    for name in params.train:
+        metrics = results.metrics(f"metrics/train/{name}.json", f"train@{name}")
+        if metrics is not None:
+            found[name] = (params.image_run(name), metrics, Share.read(metrics["test"]))
+    return found
+
+
+def _finding(tested: Tested) -> str:
+    """The deepest plain net against the shallowest on the same data."""
+    if not tested:
+        return NOTHING
+    models = {name: run.model for name, (run, _, _) in tested.items()}
+    depths = {
+        name: model.depth
+        for name, model in models.items()
+        if isinstance(model, DeepCNNModel) and model.name == "plain_cnn"
+    }
+    if len(depths) < 2:
+        return "Not shown: this takes plain nets of two depths."
+    shallow, deep = min(depths, key=lambda name: depths[name]), max(depths, key=lambda name: depths[name])
+    first, second = ((f"the plain net of {depths[name]} layers", tested[name][2]) for name in (deep, shallow))
+    return f"{compare(first, second, 'test pictures')} One seed each; the next chapter has many."
+
+
+def _blocks(tested: Tested, results: Results) -> list[Block]:
+    blocks: list[Block] = []
+    deep = [name for name, (run, _, _) in tested.items() if isinstance(run.model, DeepCNNModel)]
+    rows = [row for name in deep for row in results.rows(f"plots/train/{name}.csv", f"train@{name}")]
+    if rows:
+        caption = "Accuracy of plain and residual nets while they train. Dotted: training, whole: validation."
+        spec = charts.curves(rows, ("epoch", "epoch"), ("accuracy", "accuracy (fraction of pictures)"))
+        blocks.append(Chart(caption, spec))
+    for data in dict.fromkeys(run.data for run, _, _ in tested.values()):
+        names = {name: share for name, (run, _, share) in tested.items() if run.data == data}
+        if len(names) > 1:
+            caption = f"Test accuracy of every run on {data}, with 95 % intervals over the pictures."
+            points = [{"name": n, "value": s.value, "lower": s.lower, "upper": s.upper} for n, s in names.items()]
+            blocks.append(Chart(caption, charts.intervals(points, "accuracy (fraction of pictures)")))
+    return [*blocks, _table(tested)] if tested else blocks
+
+
+def _table(tested: Tested) -> Table:
+    rows = [
+        (
+            name,
+            f"{run.model.name} on {run.data}",
+            count(metrics["parameters"]),
+            str(share),
+            count(share.n),
+            ACCURACY.get(f"train@{name}", NONE),
+        )
+        for name, (run, metrics, share) in tested.items()
+    ]
+    header = ("run", "model and data", "parameters", "test accuracy (95 % interval)", "pictures", LABORATORY)
+    return Table("Every image classifier, tested once.", header, rows)

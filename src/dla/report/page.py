@@ -1,0 +1,65 @@
+"""The report: one page that holds all it shows, opens from disk and asks nothing of the internet."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from dla.report import agents, depth, features, looks, skips, verse
+from dla.report.chapter import Chapter, Chart
+from dla.report.circumstances import circumstances, cuts
+from dla.report.results import Results
+from dla.settings.whole import Params
+
+CHAPTERS = (depth, skips, looks, features, verse, agents)
+VEGA_LITE = "6.4"  # the version of Altair's specifications
+
+
+def make_page(params: Params, root: Path = Path()) -> str:
+    """The page about what the stages have written below `root`.
+
+    A chapter whose stages have not run says which command fills the gap.
+
+    Raises
+    ------
+    UserError
+        If a file is there but cannot be read.
+    """
+    chapters = [module.chapter(params, Results(root)) for module in CHAPTERS]
+    templates = Environment(
+        loader=PackageLoader("dla.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template("page.html").render(
+        budget=params.budget,
+        chapters=chapters,
+        circumstances=circumstances(params),
+        cuts=cuts(params),
+        charts=_as_script([block.spec for chapter in chapters for block in chapter.blocks if isinstance(block, Chart)]),
+        vega=_vega(),
+        commands={chapter.key: _fill(chapter) for chapter in chapters},
+    )
+
+
+def _fill(chapter: Chapter) -> str:
+    """The command that makes what a chapter lacks."""
+    return f"dvc repro {' '.join(chapter.missing)}" if chapter.missing else ""
+
+
+def _as_script(value: object) -> str:
+    """JSON that may stand inside a <script>: no text in it can end the element."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+@cache
+def _vega() -> str:
+    """Vega, Vega-Lite and vega-embed as one script."""
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
+    return bundle.replace("</script", "<\\/script")

@@ -1,0 +1,72 @@
+"""What the stages have written, as far as they have: a page of the rest is made all the same."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from dla.errors import UserError
+
+Row = dict[str, Any]
+
+
+class Results:
+    """Files below the project's root, and which stages would write those that are not there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.missing: list[str] = []
+
+    def metrics(self, path: str, stage: str) -> dict[str, Any] | None:
+        """A JSON file, or None if STAGE has not run."""
+        text = self.text(path, stage)
+        if text is None:
+            return None
+        try:
+            found: dict[str, Any] = json.loads(text)
+        except ValueError as error:
+            raise UserError(f"{path}: is not JSON ({error}); write it anew: dvc repro -f -s {stage}") from None
+        return found
+
+    def rows(self, path: str, stage: str) -> list[Row]:
+        """The rows of a table, numbers as numbers and empty fields as None; none if STAGE has not run."""
+        text = self.text(path, stage)
+        return [] if text is None else [dict(zip(row, map(_value, row.values()), strict=True)) for row in _read(text)]
+
+    def picture(self, path: str, stage: str) -> str | None:
+        """A picture as an address that holds it whole, or None if STAGE has not run."""
+        content = self._bytes(path, stage)
+        if content is None:
+            return None
+        return f"data:image/{Path(path).suffix[1:]};base64,{base64.b64encode(content).decode()}"
+
+    def text(self, path: str, stage: str) -> str | None:
+        """A text, or None if STAGE has not run."""
+        content = self._bytes(path, stage)
+        return None if content is None else content.decode("utf-8")
+
+    def _bytes(self, path: str, stage: str) -> bytes | None:
+        try:
+            return (self.root / path).read_bytes()
+        except FileNotFoundError:
+            if stage not in self.missing:
+                self.missing.append(stage)
+            return None
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _read(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.splitlines(keepends=True)))
+
+
+def _value(text: str) -> float | str | None:
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,66 @@
+"""Numbers and comparisons as words, with what they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of n cases with its 95 % interval (Wilson's)."""
+
+    value: float
+    lower: float
+    upper: float
+    n: int
+
+    @classmethod
+    def of(cls, value: float, n: int) -> Share:
+        """The share of which only the value and the number of cases are known."""
+        interval = stats.binomtest(round(value * n), n).proportion_ci(CONFIDENCE, method="wilson")
+        return cls(value, interval.low, interval.high, n)
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any]) -> Share:
+        """The accuracy of a metrics file."""
+        if "lower" in found:
+            return cls(found["accuracy"], found["lower"], found["upper"], found["n"])
+        return cls.of(found["accuracy"], found["n"])
+
+    def __str__(self) -> str:
+        return f"{percent(self.value)} ({100 * self.lower:.1f} to {100 * self.upper:.1f})"
+
+    def exceeds(self, other: Share) -> bool:
+        """Whether even the lower end is above the other's upper one: a strict test, as intervals may overlap a little
+        where a difference could be shown."""
+        return self.lower > other.upper
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """25.0 %."""
+    return "" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def count(number: float) -> str:
+    """12,000."""
+    return f"{number:,.0f}"
+
+
+def p_value(p: float | None) -> str:
+    """p = 0.012, or p < 0.001; nothing if a test could not be made."""
+    if p is None:
+        return "no test possible"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def compare(first: tuple[str, Share], second: tuple[str, Share], of: str) -> str:
+    """Which of two named shares is larger, if the data show it."""
+    (better, x), (worse, y) = sorted((first, second), key=lambda named: -named[1].value)
+    shown = "the difference is shown" if x.exceeds(y) else "a difference is not shown"
+    return f"{better[0].upper()}{better[1:]} gets {x} of {count(x.n)} {of} right, {worse} {y}: {shown}."

@@ -1,0 +1,92 @@
+"""What does Dante sound like?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dla.report import charts
+from dla.report.chapter import NOTHING, Block, Chapter, Chart, Passage, Table
+from dla.report.laboratories import TOKENS
+from dla.report.results import Results
+from dla.report.sources import about
+from dla.report.statements import count, percent
+from dla.settings.whole import Params
+
+QUALITY = {  # of metrics/lm: what it is called, and how it is written
+    "known_words": ("words that occur in the training text", ".1%"),
+    "syllables": ("syllables per line", ".1f"),
+    "rhymes": ("tercets whose outer lines rhyme", ".1%"),
+    "longest_copy": ("longest passage copied from the training text (characters)", ".0f"),
+}
+
+
+def chapter(params: Params, results: Results) -> Chapter:
+    """Language models of characters, what they write, and how models go on from the same prompts."""
+    trained = {}
+    for name in params.lm:
+        metrics = results.metrics(f"metrics/lm/{name}.json", f"lm@{name}")
+        if metrics is not None:
+            trained[name] = metrics
+    generated = results.metrics("data/generated.json", "generate")
+    embedded = any(metrics["data"] == "embedded" for metrics in trained.values())
+    blocks = [block for name, metrics in trained.items() for block in _model(name, metrics, results)]
+    if generated is not None:
+        blocks += [_continuations(generated), _tokens(generated)]
+    return Chapter(
+        key="verse",
+        question="What does Dante sound like?",
+        finding=_finding(trained),
+        about=about(params, [params.lm[name].data for name in trained], embedded=embedded),
+        embedded=embedded,
+        blocks=blocks,
+        commands=("dvc repro lm generate",),
+        missing=tuple(results.missing),
+    )
+
+
+def _finding(trained: dict[str, dict[str, Any]]) -> str:
+    if not trained:
+        return NOTHING
+    name, metrics = min(trained.items(), key=lambda item: item[1]["validation"]["loss"])
+    sample, held_out = (percent(metrics["quality"][part]["known_words"], 0) for part in ("sample", "held_out"))
+    return (
+        f"The model {name} needs {metrics['validation']['bits_per_character']:.2f} bits for a character of the held-out "
+        f"text. Of the words that it writes {sample} occur in the training text, of the words held out {held_out}."
+    )
+
+
+def _model(name: str, metrics: dict[str, Any], results: Results) -> list[Block]:
+    blocks: list[Block] = []
+    rows = results.rows(f"plots/lm/{name}.csv", f"lm@{name}")
+    if rows:
+        spec = charts.curves(rows, ("step", "step"), ("loss", "loss (nats per character)"))
+        blocks.append(Chart(f"{name}: loss while it trains. Dotted: training, whole: validation.", spec))
+    sample = results.text(f"data/samples/{name}.txt", f"lm@{name}")
+    if sample is not None:
+        blocks.append(Passage(f"What {name} wrote, character by character.", sample))
+    parts = metrics["quality"]
+    table = [
+        (label, *(format(parts[part][key], how) for part in ("sample", "held_out")))
+        for key, (label, how) in QUALITY.items()
+        if parts["sample"].get(key) is not None and parts["held_out"].get(key) is not None
+    ]
+    facts = (
+        f"{count(metrics['parameters'])} parameters, {count(metrics['characters'])} characters in its vocabulary, "
+        f"perplexity {metrics['validation']['perplexity']:.2f}, best after step {count(metrics['best_step'])}."
+    )
+    return [*blocks, Table(f"{name} beside held-out text. {facts}", ("measure", "written", "held out"), table)]
+
+
+def _continuations(generated: dict[str, Any]) -> Table:
+    rows = [(this["model"], this["prompt"], this["method"], this["text"]) for this in generated["generated"]]
+    return Table("How models go on.", ("model", "prompt", "method", "goes on"), rows)
+
+
+def _tokens(generated: dict[str, Any]) -> Table:
+    rows = [
+        (name, count(found["characters"]), count(found["tokens"]), f"{found['tokens_per_character']:.3f}")
+        for name, found in generated["tokens"].items()
+    ]
+    characters, tokens, ratio = TOKENS
+    rows.append(("laboratory, GPT-2 on the Divina Commedia", count(characters), count(tokens), f"{ratio:.2f}"))
+    return Table("How long the text is.", ("tokenizer of", "characters", "tokens", "tokens per character"), rows)

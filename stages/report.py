@@ -1,0 +1,23 @@
+"""Make the report: one page about everything that the other stages have written.
+
+    python stages/report.py
+
+Reads  params.yaml; metrics/, plots/, data/samples/, data/generated.json, as far as they are there
+Writes report/index.html
+"""
+
+from pathlib import Path
+
+from dla import stage
+from dla.artifacts import atomic
+from dla.params import load_params
+from dla.report.page import make_page
+
+
+def main() -> None:
+    with atomic(Path("report/index.html")) as temporary:
+        temporary.write_text(make_page(load_params()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__)
