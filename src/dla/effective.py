@@ -57,4 +57,5 @@ def stages(params: Params) -> dict[str, Callable[[], Settings]]:
     found["repeats"] = lambda: asdict(params.repeats)
     found["gradients"] = lambda: asdict(params.gradient_study)
     found["generate"] = lambda: asdict(params.generation)
+    found["report"] = dict  # no settings of its own
     return found

@@ -58,7 +58,7 @@ def _environment(environment: str, names: list[str], results: Results) -> list[B
     rows = [row for name in names for row in results.rows(f"plots/agent/{name}.csv", f"agent@{name}")]
     rows = [{key: row[key] for key in ("run", "seed", "step", "return")} for row in rows if row["return"] is not None]
     if rows:
-        caption = f"{environment}: return of training episodes, mean and standard deviation over the seeds."
+        caption = f"{environment}: return of training episodes, of several seeds their mean and standard deviation."
         axes = ("step", "steps of all copies"), ("return", "return of an episode")
         blocks.append(Chart(caption, charts.band(rows, *axes, "run")))
     for name in names:

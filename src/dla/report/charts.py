@@ -14,7 +14,7 @@ from dla.report.colours import colours
 from dla.report.results import Row
 
 HEIGHT = 280  # pixels
-WHOLE = ("epoch", "step", "layer")  # columns that have no fractions
+WHOLE = {"epoch": "d", "layer": "d", "step": "~s"}  # columns that have no fractions, and how they are written
 Spec = dict[str, Any]
 Column = tuple[str, str]  # of the rows, and the title of its axis
 Dash = tuple[str, str]
@@ -40,9 +40,7 @@ def curves(
         x=_axis(alt.X, x),
         y=_axis(alt.Y, y, log=log),
         color=_colour(rows, colour),
-        strokeDash=alt.StrokeDash(
-            f"{column}:N", title=None, scale=dashes, legend=_legend(symbolStrokeColor="currentColor")
-        ),
+        strokeDash=alt.StrokeDash(f"{column}:N", scale=dashes, legend=None),  # told by the caption: a phone is narrow
         opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
         tooltip=_told([colour, column], [x[0], y[0]]),
     )
@@ -57,7 +55,8 @@ def band(rows: list[Row], x: Column, y: Column, colour: str) -> Spec:
         y=alt.Y(f"mean({y[0]}):Q", title=y[1], scale=alt.Scale(zero=False)),
         tooltip=[*_told([colour], [x[0], f"mean({y[0]})"]), alt.Tooltip("count():Q", title="seeds")],
     )
-    return _finish(between + mean)
+    several = len({row["seed"] for row in rows}) > 1  # one seed has no spread
+    return _finish(between + mean if several else mean)
 
 
 def intervals(rows: list[Row], title: str, reference: float | None = None) -> Spec:
@@ -84,7 +83,7 @@ def scatter(rows: list[Row]) -> Spec:
         .encode(
             x=alt.X("x:Q", title="first axis of t-SNE", **shape),
             y=alt.Y("y:Q", title="second axis of t-SNE", **shape),
-            color=alt.Color("class:N", title=None, legend=alt.Legend(orient="bottom", columns=2)),
+            color=alt.Color("class:N", title=None, legend=alt.Legend(orient="bottom", direction="horizontal")),
             opacity=alt.condition(chosen, alt.value(0.8), alt.value(0.06)),
             tooltip=_told(["class", "text"], []),
         )
@@ -104,21 +103,15 @@ def _data(rows: list[Row]) -> alt.InlineData:
 
 def _axis(channel: Any, column: Column, *, log: bool = False) -> Any:
     scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
-    whole = {"axis": alt.Axis(tickMinStep=1, format=",d")} if column[0] in WHOLE else {}
-    return channel(f"{column[0]}:Q", title=column[1], scale=scale, **whole)
+    how = {"axis": alt.Axis(tickMinStep=1, format=WHOLE[column[0]])} if column[0] in WHOLE else {}
+    return channel(f"{column[0]}:Q", title=column[1], scale=scale, **how)
 
 
 def _colour(rows: list[Row], column: str, *, legend: bool = True) -> alt.Color:
     domain, values = colours([row[column] for row in rows])
-    shown = _legend() if legend else None
+    below = alt.Legend(orient="bottom", direction="horizontal", symbolType="stroke", symbolStrokeWidth=3)
+    shown = below if legend else None
     return alt.Color(f"{column}:N", title=None, scale=alt.Scale(domain=domain, range=values), legend=shown)
-
-
-def _legend(**more: Any) -> alt.Legend:
-    """A legend below the chart, where a phone has room."""
-    return alt.Legend(
-        orient="bottom", direction="horizontal", columns=2, symbolType="stroke", symbolStrokeWidth=3, **more
-    )
 
 
 def _finish(chart: Any, height: int = HEIGHT) -> Spec:

@@ -5,11 +5,13 @@ Grey and brown: perceptrons; green: fully convolutional; red: without skip conne
 
 from __future__ import annotations
 
+from itertools import cycle
+
 GREY, DARK, BROWN, GREEN = "#a0a0a0", "#7a7a7a", "#a6761d", "#2ca02c"
 PINK, RED, DEEP_RED = "#f4a582", "#d6604d", "#b2182b"
 SKY, BLUE, DEEP_BLUE = "#92c5de", "#4393c3", "#2166ac"
 LILAC, VIOLET = "#9970ab", "#a050b0"
-OWN = "#888888"  # runs that are not listed here
+OTHERS = (BLUE, RED, GREEN, LILAC, BROWN, DARK)  # of names that are not listed here, in turn
 
 COLOURS = {
     "mnist-mlp-128": GREY,
@@ -49,4 +51,5 @@ COLOURS = {
 def colours(names: list[str]) -> tuple[list[str], list[str]]:
     """The names in their order, and a colour for each."""
     distinct = list(dict.fromkeys(names))
-    return distinct, [COLOURS.get(name, OWN) for name in distinct]
+    others = cycle(OTHERS)
+    return distinct, [COLOURS.get(name) or next(others) for name in distinct]

@@ -9,6 +9,7 @@ it holds 1 MB of other people's code, so it is made, not committed.
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 
 import vl_convert
@@ -44,8 +45,14 @@ BUNDLE
 
 def page() -> str:
     """The page as a template of DVC's, with the placeholders `refresh_tag` and `plot_divs`."""
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
-    return PAGE.replace("BUNDLE", bundle.replace("</script", "<\\/script"))
+    return PAGE.replace("BUNDLE", vega(VEGA_LITE))
+
+
+@cache
+def vega(vega_lite: str) -> str:
+    """Vega, that version of Vega-Lite, and vega-embed as one script that may stand inside an element."""
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=vega_lite)
+    return bundle.replace("</script", "<\\/script")
 
 
 if __name__ == "__main__":

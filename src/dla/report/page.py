@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 
-import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dla.report import agents, depth, features, looks, skips, verse
 from dla.report.chapter import Chapter, Chart
 from dla.report.circumstances import circumstances, cuts
+from dla.report.offline import vega
 from dla.report.results import Results
 from dla.settings.whole import Params
 
@@ -43,7 +42,7 @@ def make_page(params: Params, root: Path = Path()) -> str:
         circumstances=circumstances(params),
         cuts=cuts(params),
         charts=_as_script([block.spec for chapter in chapters for block in chapter.blocks if isinstance(block, Chart)]),
-        vega=_vega(),
+        vega=vega(VEGA_LITE),
         commands={chapter.key: _fill(chapter) for chapter in chapters},
     )
 
@@ -56,10 +55,3 @@ def _fill(chapter: Chapter) -> str:
 def _as_script(value: object) -> str:
     """JSON that may stand inside a <script>: no text in it can end the element."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-@cache
-def _vega() -> str:
-    """Vega, Vega-Lite and vega-embed as one script."""
-    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
-    return bundle.replace("</script", "<\\/script")

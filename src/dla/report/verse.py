@@ -49,9 +49,10 @@ def _finding(trained: dict[str, dict[str, Any]]) -> str:
         return NOTHING
     name, metrics = min(trained.items(), key=lambda item: item[1]["validation"]["loss"])
     sample, held_out = (percent(metrics["quality"][part]["known_words"], 0) for part in ("sample", "held_out"))
+    bits = metrics["validation"]["bits_per_character"]
     return (
-        f"The model {name} needs {metrics['validation']['bits_per_character']:.2f} bits for a character of the held-out "
-        f"text. Of the words that it writes {sample} occur in the training text, of the words held out {held_out}."
+        f"The model {name} needs {bits:.2f} bits for a character of the held-out text. Of the words that it writes "
+        f"{sample} occur in the training text, of the words held out {held_out}."
     )
 
 

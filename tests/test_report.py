@@ -1,0 +1,272 @@
+"""The report: what it says of results, of missing ones, and that a browser shows it whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dla.errors import UserError
+from dla.params import load_params
+from dla.report import depth, features, looks, skips
+from dla.report.circumstances import cuts, flat
+from dla.report.colours import COLOURS
+from dla.report.page import make_page
+from dla.report.results import Results
+from dla.report.statements import Share, compare, p_value
+
+ROOT = Path(__file__).parents[1]
+PARAMS = load_params(ROOT / "params.yaml")
+PAGE = ROOT / "report/index.html"
+
+
+# --- sentences -------------------------------------------------------------------------------------------------
+
+
+def test_a_share_has_wilsons_interval() -> None:
+    share = Share.of(0.9, 100)
+    assert (round(share.lower, 4), round(share.upper, 4)) == (0.8256, 0.9448)  # Wilson 1927, by hand
+    assert str(share) == "90.0 % (82.6 to 94.5)"
+    assert Share.read({"accuracy": 0.5, "lower": 0.4, "upper": 0.6, "n": 7}) == Share(0.5, 0.4, 0.6, 7)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize(("lower", "words"), [(0.70, "the difference is shown"), (0.55, "a difference is not shown")])
+def test_a_difference_is_shown_only_where_intervals_are_apart(swapped: bool, lower: float, words: str) -> None:
+    pair = ("this", Share(0.8, lower, 0.9, 50)), ("that", Share(0.5, 0.4, 0.6, 50))
+    sentence = compare(*(reversed(pair) if swapped else pair), "texts")
+    assert sentence.startswith("This gets 80.0 %")
+    assert words in sentence
+
+
+def test_a_p_value_is_never_zero() -> None:
+    assert [p_value(p) for p in (1e-9, 0.04999, None)] == ["p < 0.001", "p = 0.050", "no test possible"]
+
+
+# --- chapters --------------------------------------------------------------------------------------------------
+
+
+def write(root: Path, path: str, content: Any) -> None:
+    file = root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+def trained(accuracy: float) -> dict[str, Any]:
+    return {"data": "embedded", "test": {"accuracy": accuracy, "n": 1000}, "parameters": 7}
+
+
+@pytest.mark.parametrize(("deep", "shown"), [(0.1, True), (0.49, False)])
+def test_the_finding_about_depth_follows_the_metrics(tmp_path: Path, deep: float, shown: bool) -> None:
+    write(tmp_path, "metrics/train/cifar10-plain-20.json", trained(0.5))
+    write(tmp_path, "metrics/train/cifar10-plain-56.json", trained(deep))
+    for name in ("cifar10-plain-20", "cifar10-plain-56"):
+        write(tmp_path, f"plots/train/{name}.csv", f"run,epoch,split,accuracy\n{name},1,train,0.5\n")
+    found = depth.chapter(PARAMS, Results(tmp_path))
+    assert found.finding.startswith("The plain net of 20 layers gets 50.0 %")
+    assert ("the difference is shown" in found.finding) == shown
+    assert found.embedded
+    assert "Embedded data" in found.about
+    assert "train@cifar10-cnn" in found.missing
+    assert "train@cifar10-plain-20" not in found.missing
+
+
+def measure(mean: float, low: float | None, high: float | None) -> dict[str, Any]:
+    one = {"n": 10, "mean": 0.5}
+    difference = {"mean": mean, "low": low, "high": high, "permutation_p": 0.02}
+    return {"ResNet34": one, "ConvNet34": one, "difference": difference}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(0.01, 0.03, ": shown."), (-0.01, 0.03, ": not shown."), (None, None, "without spread there is no interval")],
+)
+def test_the_finding_about_skips_follows_the_interval(
+    tmp_path: Path, low: float | None, high: float | None, words: str
+) -> None:
+    names = ("test_accuracy", "best_validation_accuracy", "final_validation_accuracy", "epochs_to_loss", "loss_area")
+    write(tmp_path, "metrics/repeats.json", {"data": "hub", **{name: measure(0.02, low, high) for name in names}})
+    found = skips.chapter(PARAMS, Results(tmp_path))
+    assert words in found.finding.partition("In mean")[0].strip() + "."
+    assert not found.embedded
+    assert "uoft-cs/cifar10" in found.about
+
+
+def test_gradients_are_the_medians_of_the_last_steps() -> None:
+    names = ("model", "batch_norm", "step", "layer", "norm")
+    steps = [
+        dict(zip(names, ("plain", "without", step, 1.0, norm), strict=True)) for step, norm in [(1, 9), (2, 2), (3, 4)]
+    ]
+    dead = dict(zip(names, ("plain", "without", 3, 2.0, 0.0), strict=True))
+    assert skips.last_steps([*steps, dead], window=2) == [
+        {"model": "plain", "batch_norm": "without", "layer": 1.0, "norm": 3.0}
+    ]
+
+
+def test_data_without_boxes_show_no_localisation(tmp_path: Path) -> None:
+    scores = {"n": 3, "map": 0.1, "random": 0.2}
+    found = {"data": "hub", "feature_map": "4x4", "deletion": scores, "insertion": scores}
+    write(tmp_path, "metrics/cam/cifar10-cnn.json", found)
+    chapter = looks.chapter(PARAMS, Results(tmp_path))
+    assert chapter.finding.startswith("Not shown: these data have no boxes")
+
+
+def test_the_best_head_is_held_against_counted_words(tmp_path: Path) -> None:
+    for name, right in (("tfidf", 0.9), ("logreg", 0.7)):
+        share = {"accuracy": right, "lower": right - 0.03, "upper": right + 0.03, "n": 100}
+        scores = share | {"macro": {"f1": right}, "calibration_error": 0.0}
+        write(tmp_path, f"metrics/classify/{name}.json", {"data": "embedded", "test": scores})
+    found = features.chapter(PARAMS, Results(tmp_path))
+    assert found.finding.startswith("Tfidf on counted words gets 90.0 %")
+    assert "logreg on frozen features 70.0 % (67.0 to 73.0): the difference is shown" in found.finding
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    write(tmp_path, "metrics/repeats.json", "{")
+    with pytest.raises(UserError, match=r"metrics/repeats.json: is not JSON .*dvc repro -f -s repeats"):
+        make_page(PARAMS, tmp_path)
+
+
+def test_a_page_about_nothing_says_which_commands_fill_it(tmp_path: Path) -> None:
+    page = make_page(PARAMS, tmp_path)
+    assert page.count("Nothing of this has run yet.") == 6
+    assert "dvc repro repeats gradients" in page
+
+
+def test_the_budget_says_what_it_cuts() -> None:
+    assert flat({"model": {"widths": (1, 2)}, "epochs": 3}) == {"model.widths": (1, 2), "epochs": 3}
+    rows = dict(cuts(replace(PARAMS, budget="demo")).rows)
+    assert "seeds 1, 2, 3, 4, 5 → 1" in rows["agent@cartpole-ppo"]
+    assert not cuts(replace(PARAMS, budget="full")).rows
+
+
+def test_texts_cannot_end_the_script_they_are_in(tmp_path: Path) -> None:
+    write(tmp_path, "plots/tsne/test.csv", "x,y,class,text\n1,2,a,</script><b>\n")
+    scores = {"neighbour_accuracy_plane": 0.5, "neighbour_accuracy_space": 0.5, "trustworthiness": 0.5}
+    write(tmp_path, "metrics/tsne/test.json", scores)
+    quality = {"known_words": 0.5, "longest_copy": 3.0}
+    validation = {"loss": 2.0, "bits_per_character": 2.9, "perplexity": 7.4}
+    facts = {"data": "embedded", "parameters": 1, "characters": 2, "best_step": 3}
+    model = facts | {"validation": validation, "quality": {"sample": quality, "held_out": quality}}
+    write(tmp_path, "metrics/lm/dante.json", model)
+    write(tmp_path, "data/samples/dante.txt", "<script>alert(1)</script>")
+    page = make_page(PARAMS, tmp_path)
+    assert "&lt;script&gt;alert(1)" in page
+    assert "</script><b>" not in page
+    assert "<script>alert" not in page
+
+
+def test_colours_are_those_of_dvcs_plots() -> None:
+    scale = json.loads((ROOT / ".dvc/plots/curves.json").read_text())["hconcat"][0]["spec"]["encoding"]["color"][
+        "scale"
+    ]
+    assert {name: COLOURS[name] for name in scale["domain"]} == dict(zip(scale["domain"], scale["range"], strict=True))
+
+
+# --- in a browser ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("no Chromium on the PATH; on Debian or Ubuntu: apt install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page that the last run made."""
+    assert PAGE.exists(), "the tests marked slow follow `make repro`"
+    return PAGE
+
+
+Problems = list[str]
+
+
+@pytest.fixture
+def show(browser: Any, file: Path) -> Iterator[Any]:
+    """Opens the page in a window of some width and colour scheme; whatever goes wrong is collected."""
+    problems: Problems = []
+    contexts = []
+
+    def open_page(width: int = 1280, scheme: str = "light") -> Any:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda told: problems.append(told.text) if told.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "request", lambda asked: None if asked.url.startswith(("file:", "data:")) else problems.append(asked.url)
+        )
+        page.goto(file.as_uri())
+        page.evaluate("() => window.drawn.then(() => null)")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+@pytest.mark.slow
+def test_every_chart_has_marks_and_every_picture_is_decoded(show: Any) -> None:
+    page = show()
+    marks = page.evaluate(
+        "() => [...document.querySelectorAll('.vega')].map(chart => chart.querySelectorAll("
+        "'svg .mark-line path, svg .mark-symbol path, svg .mark-rule line').length)"
+    )
+    assert len(marks) >= 10
+    assert min(marks) > 0
+    sizes = page.evaluate(
+        "() => Promise.all([...document.images].map(async picture => {"
+        "picture.loading = 'eager'; await picture.decode(); return picture.naturalWidth }))"
+    )
+    assert len(sizes) >= 10
+    assert min(sizes) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_the_page_never_scrolls_sideways(show: Any, width: int) -> None:
+    page = show(width)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_accessible(show: Any, scheme: str) -> None:
+    """Contrast of every text among axe-core's rules."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(show(scheme=scheme))
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.slow
+def test_pointing_at_a_curve_tells_its_numbers(show: Any) -> None:
+    page = show()
+    page.locator("#chart-0 .mark-symbol path").first.hover(force=True)
+    assert "epoch" in page.locator("#vg-tooltip-element").inner_text()
+
+
+@pytest.mark.slow
+def test_the_page_prints(show: Any, tmp_path: Path) -> None:
+    printed = show().pdf(path=str(tmp_path / "page.pdf"))
+    assert printed.startswith(b"%PDF")
+
+
+@pytest.mark.slow
+def test_the_page_holds_all_it_shows(file: Path) -> None:
+    assert file.stat().st_size < 8e6
+    assert "Not there yet" not in file.read_text()
