@@ -1,10 +1,8 @@
-"""The report: what it says of results, of missing ones, and that a browser shows it whole."""
+"""The report: what it says of results, and of missing ones."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,6 @@ from dla.report.statements import Share, compare, p_value
 
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params.yaml")
-PAGE = ROOT / "report/index.html"
 
 
 # --- sentences -------------------------------------------------------------------------------------------------
@@ -166,107 +163,3 @@ def test_colours_are_those_of_dvcs_plots() -> None:
         "scale"
     ]
     assert {name: COLOURS[name] for name in scale["domain"]} == dict(zip(scale["domain"], scale["range"], strict=True))
-
-
-# --- in a browser ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("no Chromium on the PATH; on Debian or Ubuntu: apt install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page that the last run made."""
-    assert PAGE.exists(), "the tests marked slow follow `make repro`"
-    return PAGE
-
-
-Problems = list[str]
-
-
-@pytest.fixture
-def show(browser: Any, file: Path) -> Iterator[Any]:
-    """Opens the page in a window of some width and colour scheme; whatever goes wrong is collected."""
-    problems: Problems = []
-    contexts = []
-
-    def open_page(width: int = 1280, scheme: str = "light") -> Any:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda told: problems.append(told.text) if told.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on(
-            "request", lambda asked: None if asked.url.startswith(("file:", "data:")) else problems.append(asked.url)
-        )
-        page.goto(file.as_uri())
-        page.evaluate("() => window.drawn.then(() => null)")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert problems == []
-
-
-@pytest.mark.slow
-def test_every_chart_has_marks_and_every_picture_is_decoded(show: Any) -> None:
-    page = show()
-    marks = page.evaluate(
-        "() => [...document.querySelectorAll('.vega')].map(chart => chart.querySelectorAll("
-        "'svg .mark-line path, svg .mark-symbol path, svg .mark-rule line').length)"
-    )
-    assert len(marks) >= 10
-    assert min(marks) > 0
-    sizes = page.evaluate(
-        "() => Promise.all([...document.images].map(async picture => {"
-        "picture.loading = 'eager'; await picture.decode(); return picture.naturalWidth }))"
-    )
-    assert len(sizes) >= 10
-    assert min(sizes) > 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [360, 768, 1280])
-def test_the_page_never_scrolls_sideways(show: Any, width: int) -> None:
-    page = show(width)
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_is_accessible(show: Any, scheme: str) -> None:
-    """Contrast of every text among axe-core's rules."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(show(scheme=scheme))
-    assert found.violations_count == 0, found.generate_report()
-
-
-@pytest.mark.slow
-def test_pointing_at_a_curve_tells_its_numbers(show: Any) -> None:
-    page = show()
-    page.locator("#chart-0 .mark-symbol path").first.hover(force=True)
-    assert "epoch" in page.locator("#vg-tooltip-element").inner_text()
-
-
-@pytest.mark.slow
-def test_the_page_prints(show: Any, tmp_path: Path) -> None:
-    printed = show().pdf(path=str(tmp_path / "page.pdf"))
-    assert printed.startswith(b"%PDF")
-
-
-@pytest.mark.slow
-def test_the_page_holds_all_it_shows(file: Path) -> None:
-    assert file.stat().st_size < 8e6
-    assert "Not there yet" not in file.read_text()

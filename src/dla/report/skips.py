@@ -60,7 +60,7 @@ def _difference(found: dict[str, Any], confidence: float, *, share: bool) -> str
     ends = [found["low"], found["high"]]
     if None in ends:
         return f"{_number(found['mean'], share=share, sign='+')}: without spread there is no interval"
-    low, high = (_number(end, share=share, sign="+") for end in ends)
+    low, high = (_number(end, share=share, sign="+").removesuffix(" points") for end in ends)
     shown = "shown" if min(ends) > 0 or max(ends) < 0 else "not shown"
     mean, p = _number(found["mean"], share=share, sign="+"), p_value(found["permutation_p"])
     return f"a paired difference of {mean} ({confidence:.0%} interval {low} to {high}, permutation test {p}): {shown}"

@@ -5,8 +5,8 @@ const config = {
   view: { stroke: null },
   axis: { ...quiet, domainColor: "currentColor", tickColor: "currentColor", gridColor: "currentColor", gridOpacity: 0.12,
           titleFontWeight: "normal", labelFlush: false, labelOverlap: "greedy", labelSeparation: 10, labelFontSize: 12, titleFontSize: 12 },
-  padding: { left: 0, right: 16, top: 6, bottom: 0 },
-  legend: { ...quiet, columns: innerWidth < 500 ? 1 : 2, labelFontSize: 12, labelLimit: 220 },
+  padding: { left: 2, right: 16, top: 6, bottom: 6 },
+  legend: { ...quiet, symbolOpacity: 1, columns: innerWidth < 500 ? 1 : 2, labelFontSize: 12, labelLimit: 220 },
 };
 const specs = JSON.parse(document.getElementById("charts").textContent);
 window.drawn = Promise.all(specs.map((spec, number) =>
