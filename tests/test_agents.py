@@ -13,6 +13,7 @@ import torch
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 from PIL import Image
+from torch import nn
 from torch.nn import functional as F
 
 from dla.artifacts import read_table
@@ -23,7 +24,7 @@ from dla.rl.dqn import DQN, Buffer, QNet, Transitions, targets
 from dla.rl.environments import Transition, make_environments
 from dla.rl.evaluate import evaluate, play, summary, write_gif
 from dla.rl.navigation import VectorNavigation
-from dla.rl.nets import Normal, Softmax
+from dla.rl.nets import Adam, Normal, Softmax
 from dla.rl.ppo import PPO, ActorCritic, Rollout, advantages
 from dla.rl.results import read_agent, write_agents
 from dla.rl.rooms import BEAMS, FORWARD, LEFT, RANGE, RIGHT, ROBOT, SIDE, STRIDE, Rooms
@@ -411,13 +412,30 @@ def test_the_values_loss_is_clipped_if_asked(clips: bool) -> None:
     assert (expected.mean() > plain.mean()).item() == clips
 
 
+@pytest.mark.parametrize("clip", [None, 0.1])
+def test_adam_steps_as_torchs_does(clip: float | None) -> None:
+    torch.manual_seed(0)
+    ours, theirs = (nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1)) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    adam, reference = Adam(ours, 0.1, clip, epsilon=1e-5), torch.optim.Adam(theirs.parameters(), 0.1, eps=1e-5)
+    for batch in torch.randn(20, 8, 3):
+        adam.step(ours(batch).square().mean())
+        reference.zero_grad()
+        theirs(batch).square().mean().backward()
+        if clip is not None:
+            nn.utils.clip_grad_norm_(theirs.parameters(), clip)
+        reference.step()
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_the_rate_falls_to_nothing_and_gradients_are_clipped() -> None:
     run = ppo(steps=800, learning_rate=0.5, gradient_clip=1e-3)
     environments = make_environments(run.environment, run.copies)
     learner = PPO(run, environments)
     rates = []
     for _ in learner.run(environments, environments.reset(seed=0), range(4)):
-        rates.append(learner.optimizer.param_groups[0]["lr"])
+        rates.append(learner.optimizer.learning_rate)
         norm = torch.cat([p.grad.flatten() for p in learner.net.parameters() if p.grad is not None]).norm()
         assert norm.item() <= 1e-3 * 1.001
     assert rates == pytest.approx([0.5, 0.375, 0.25, 0.125])

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from dla.errors import UserError
 from dla.rl.environments import Environments, Transition, Update
-from dla.rl.nets import flatten, sizes
+from dla.rl.nets import Adam, sizes
 from dla.settings.agents import DQNRun
 
 
@@ -123,8 +123,7 @@ class DQN:
         self.copies = len(environments.finished)
         self.net = QNet(settings, environments.observation_space, environments.action_space)
         self.target = copy.deepcopy(self.net).requires_grad_(False)
-        self.parameters = flatten(self.net)
-        self.optimizer = torch.optim.Adam([self.parameters], settings.learning_rate, fused=True)
+        self.optimizer = Adam(self.net, settings.learning_rate, settings.gradient_clip)
         self.buffer = Buffer(settings.buffer, spaces.flatdim(environments.observation_space))
         self.actions = int(environments.action_space.n)  # type: ignore[attr-defined]  # QNet has seen to it
 
@@ -163,6 +162,8 @@ class DQN:
     def learn(self, done: int) -> dict[str, float]:
         """Updates from random transitions; every so often the target net becomes the net."""
         size = self.settings.batch_size
+        if self.settings.anneal:
+            self.optimizer.learning_rate = self.settings.learning_rate * max(1 - done / self.settings.steps, 0.0)
         drawn = self.buffer.sample(self.settings.updates * size)
         with torch.no_grad():
             after = self.target(drawn.following)  # of all updates at once, as the target net stays what it is
@@ -180,11 +181,7 @@ class DQN:
             wanted = targets(batch.rewards, batch.terminated, after, chosen, self.settings.discount)
         values = self.net(batch.observations).gather(1, batch.actions[:, None]).squeeze(1)
         loss = F.smooth_l1_loss(values, wanted)  # Huber's: errors beyond 1 pull no harder
-        self.optimizer.zero_grad(set_to_none=False)
-        loss.backward()
-        if self.settings.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.parameters, self.settings.gradient_clip)
-        self.optimizer.step()
+        self.optimizer.step(loss)
         return loss.detach(), values.detach().mean()
 
     def state(self) -> dict[str, Any]:
@@ -192,7 +189,7 @@ class DQN:
         return {
             "net": self.net.state_dict(),
             "target": self.target.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.optimizer.state(),
             "buffer": self.buffer.state(),
         }
 
@@ -200,5 +197,5 @@ class DQN:
         """Go on from a `state`."""
         self.net.load_state_dict(state["net"])
         self.target.load_state_dict(state["target"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.restore(state["optimizer"])
         self.buffer.restore(state["buffer"])

@@ -47,21 +47,51 @@ def hidden_layers(inputs: int, widths: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*(layer for pair in pairs for layer in (linear(*pair, gain=2**0.5), nn.Tanh())))
 
 
-def flatten(net: nn.Module) -> nn.Parameter:
-    """All parameters of a net in one vector, which they and their gradients become views of.
+class Adam:
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1) for a small net, in one vector.
 
-    Zeroing, clipping and stepping ten small tensors takes as long as the rest of an update; one vector is one call.
-    Gradients have to be zeroed, not dropped: `zero_grad(set_to_none=False)`.
+    A step of torch's own on ten small tensors, with zeroing and clipping them, takes as long as the rest of an update.
+    Here parameters and gradients become views of one vector each, and a step is eight operations on those.
+
+    Parameters
+    ----------
+    clip : largest norm of the gradient; None: any
     """
-    flat = nn.Parameter(nn.utils.parameters_to_vector(net.parameters()).detach().clone())
-    flat.grad = torch.zeros_like(flat)
-    first = 0
-    for parameter in net.parameters():
-        last = first + parameter.numel()
-        parameter.data = flat.data[first:last].view_as(parameter)
-        parameter.grad = flat.grad[first:last].view_as(parameter)
-        first = last
-    return flat
+
+    DECAY = (0.9, 0.999)  # of the means of gradients and of their squares
+
+    def __init__(self, net: nn.Module, learning_rate: float, clip: float | None, epsilon: float = 1e-8) -> None:
+        self.learning_rate, self.clip, self.epsilon = learning_rate, clip, epsilon
+        self.weights = nn.utils.parameters_to_vector(net.parameters()).detach().clone()
+        self.gradient, self.mean, self.square = (torch.zeros_like(self.weights) for _ in range(3))
+        self.steps = 0
+        first = 0
+        for parameter in net.parameters():
+            last = first + parameter.numel()
+            parameter.data = self.weights[first:last].view_as(parameter)
+            parameter.grad = self.gradient[first:last].view_as(parameter)
+            first = last
+
+    def step(self, loss: torch.Tensor) -> None:
+        """One step down."""
+        self.gradient.zero_()
+        loss.backward()
+        if self.clip is not None:
+            self.gradient.mul_((self.clip / self.gradient.norm()).clamp(max=1.0))
+        self.steps += 1
+        slow, slower = self.DECAY
+        self.mean.lerp_(self.gradient, 1 - slow)
+        self.square.mul_(slower).addcmul_(self.gradient, self.gradient, value=1 - slower)
+        scale = (self.square / (1 - slower**self.steps)).sqrt_().add_(self.epsilon)
+        self.weights.addcdiv_(self.mean, scale, value=-self.learning_rate / (1 - slow**self.steps))
+
+    def state(self) -> dict[str, Any]:
+        """What a later process needs beside the net."""
+        return {"mean": self.mean, "square": self.square, "steps": self.steps}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.mean, self.square, self.steps = state["mean"], state["square"], state["steps"]
 
 
 class Softmax(nn.Module):

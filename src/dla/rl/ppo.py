@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dla.rl.environments import Environments, Update
-from dla.rl.nets import Normal, Softmax, flatten, hidden_layers, linear, sizes
+from dla.rl.nets import Adam, Normal, Softmax, hidden_layers, linear, sizes
 from dla.settings.agents import PPORun
 
 
@@ -81,8 +81,7 @@ class PPO:
         self.settings = settings
         self.copies = len(environments.finished)
         self.net = ActorCritic(settings, environments.observation_space, environments.action_space)
-        self.parameters = flatten(self.net)
-        self.optimizer = torch.optim.Adam([self.parameters], settings.learning_rate, eps=1e-5, fused=True)
+        self.optimizer = Adam(self.net, settings.learning_rate, settings.gradient_clip, epsilon=1e-5)
 
     def step_size(self) -> int:
         """Steps of all copies between updates."""
@@ -121,8 +120,7 @@ class PPO:
         settings = self.settings
         if settings.anneal:
             progress = number * self.step_size() / settings.steps
-            for group in self.optimizer.param_groups:
-                group["lr"] = settings.learning_rate * max(1 - progress, 0.0)
+            self.optimizer.learning_rate = settings.learning_rate * max(1 - progress, 0.0)
         real = rollout.real.flatten()
         estimates = advantages(rollout, settings.discount, settings.gae_lambda)
         batch = {
@@ -163,11 +161,7 @@ class PPO:
         entropy = entropy.mean()
         loss = policy_loss + settings.value_coefficient * value_loss - settings.entropy_coefficient * entropy
 
-        self.optimizer.zero_grad(set_to_none=False)
-        loss.backward()
-        if settings.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.parameters, settings.gradient_clip)
-        self.optimizer.step()
+        self.optimizer.step(loss)
         with torch.no_grad():
             kl = ((ratio - 1) - log_ratio).mean()  # http://joschu.net/blog/kl-approx.html
             cut = ((ratio - 1).abs() > settings.clip).float().mean()
@@ -175,9 +169,9 @@ class PPO:
 
     def state(self) -> dict[str, Any]:
         """All that a later process needs to go on."""
-        return {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {"net": self.net.state_dict(), "optimizer": self.optimizer.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a `state`."""
         self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.restore(state["optimizer"])

@@ -24,6 +24,7 @@ class AgentRun:
     widths: tuple[Count, ...]  # hidden layers of every net
     discount: Share  # of what comes one step later, gamma
     learning_rate: Positive
+    anneal: bool = False  # the learning rate falls linearly to nothing
     gradient_clip: Positive | None = None  # largest norm of the gradient
     episodes: Count  # greedy ones, on seeds that training never saw, to judge the agent by
     points: Count  # of the learning curve, each the mean of the episodes that ended since the one before
@@ -61,7 +62,6 @@ class PPORun(AgentRun):
     value_coefficient: NonNegative = 0.5  # of the mean squared error of values in the loss
     entropy_coefficient: NonNegative = 0.0
     normalize_advantages: bool = True  # per minibatch
-    anneal: bool = True  # the learning rate falls linearly to nothing
 
 
 Agent = Annotated[DQNRun | PPORun, Field(discriminator="name")]
