@@ -5,20 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 
-from dla.cli.options import Commands
+from dla.cli.parser import Commands, Parser, add_command
 from dla.effective import effective
 from dla.params import load_params
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Commands[Parser]) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "params",
-        help="check params.yaml, and print what a stage will really run with",
-        description="Check the whole of params.yaml; with STAGE, print what it runs with under the budget in force.",
-        epilog="examples: dla params rank@margin; dla params cifar10-cnn (all stages of that name)",
+        "check params.yaml, and print what a stage will really run with",
+        "Check the whole of params.yaml. With STAGE, print the settings that it runs with, as the budget in force "
+        "leaves them.",
+        "dla params",
+        "dla params rank@margin",
+        "dla params cifar10-cnn  # both train@cifar10-cnn and cam@cifar10-cnn",
     )
-    parser.add_argument("name", nargs="?", metavar="STAGE", help="a stage of dvc.yaml, or what follows its @")
+    parser.add_argument("name", nargs="?", metavar="STAGE", help="a stage of dvc.yaml, or just what follows its @")
     parser.set_defaults(run=run)
 
 

@@ -1,0 +1,107 @@
+"""The command line: help that fits a screen, errors of one line, exit codes that say what happened."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dla.cli.main import COMMANDS, build_parser, main
+
+from .conftest import ROOT
+
+NAMES = [command.__name__.rpartition(".")[2] for command in COMMANDS]
+SCREEN = (80, 40)  # columns and lines
+
+
+def told(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """What the command says in a process of its own."""
+    code = "import sys; from dla.cli.main import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+    )
+
+
+def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
+    with pytest.raises(SystemExit) as exit_:
+        main([*command, "--help"])
+    assert exit_.value.code == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in NAMES)])
+def test_help_fits_a_screen_and_its_examples_are_understood(
+    capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    text = help_of(capsys, *command)
+    columns, lines = SCREEN
+    assert len(text.splitlines()) <= lines
+    assert max(map(len, text.splitlines())) <= columns
+    examples = [line for line in text.splitlines() if line.startswith("  dla ")]
+    assert examples
+    for example in examples:
+        words = shlex.split(example, comments=True)[1:]
+        if "--help" not in words:
+            assert build_parser().parse_args(words).command == (command[0] if command else words[0])
+
+
+def test_the_help_of_all_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of(capsys)
+    for name in NAMES:
+        assert f"\n    {name} " in text
+    for code in ("0 ", "1 ", "2 ", "130 "):
+        assert f"\n  {code}" in text
+
+
+def test_the_bare_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "examples:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predct"], "choose from"),
+        (["predict"], "error: the following arguments are required: IMAGE, --model; see `dla predict --help`\n"),
+        (["play", "x", "--episodes", "0"], "argument --episodes: '0' is not a whole number above 0"),
+        (["params", "--wrong"], "error: unrecognized arguments: --wrong; see `dla --help`\n"),
+    ],
+)
+def test_a_command_line_that_does_not_fit_is_one_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_an_error_away_from_the_project_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["play", "cartpole-ppo"]) == 2
+    error = capsys.readouterr().err
+    assert error.endswith("(there is no params.yaml here: commands are run from the root of the project)\n")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "params"], ["params", "--debug"]])
+def test_debug_shows_where_an_error_arose_and_what_caused_it(tmp_path: Path, arguments: list[str]) -> None:
+    plain, debug = told("params", cwd=tmp_path), told(*arguments, cwd=tmp_path)
+    assert plain.returncode == debug.returncode == 2
+    assert plain.stderr.startswith("error: params.yaml: cannot be read")
+    assert "Traceback" not in plain.stderr
+    for part in ("Traceback", "FileNotFoundError", "UserError: params.yaml: cannot be read"):
+        assert part in debug.stderr
