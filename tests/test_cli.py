@@ -105,3 +105,45 @@ def test_debug_shows_where_an_error_arose_and_what_caused_it(tmp_path: Path, arg
     assert "Traceback" not in plain.stderr
     for part in ("Traceback", "FileNotFoundError", "UserError: params.yaml: cannot be read"):
         assert part in debug.stderr
+
+
+# --- dla report -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(project: Path) -> Path:
+    path = project / "report/index.html"
+    path.parent.mkdir()
+    path.write_text("<title>results</title>")
+    return path
+
+
+def test_report_opens_the_page_in_the_browser(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = page.with_name("browser")
+    browser.write_text(f'#!/bin/sh\necho "$1" > {page.with_name("opened")}\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", str(browser))
+    assert told("report", cwd=page.parents[1]).returncode == 0
+    assert page.with_name("opened").read_text() == f"{page.as_uri()}\n"
+
+
+def test_report_prints_the_path_where_there_is_no_browser(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--path"]) == 0
+    assert capsys.readouterr().out == f"{page}\n"
+
+
+def test_report_says_where_the_page_is_if_no_browser_starts(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(page.parent))  # where there is none
+    stopped = told("report", cwd=page.parents[1])
+    assert stopped.returncode == 2
+    assert stopped.stderr == f"error: no browser can be started here; open {page} in one, or see `dla report --path`\n"
+
+
+@pytest.mark.parametrize("arguments", [["report"], ["report", "--path"]])
+def test_a_missing_report_names_the_stage_that_makes_it(
+    project: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == "error: report/index.html: is missing; `dvc repro report` makes it\n"
