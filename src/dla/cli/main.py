@@ -7,13 +7,13 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from dla.cli import classify, generate, params, play, predict, report
+from dla.cli import classify, doctor, generate, params, play, predict, report
 from dla.cli.output import complain
 from dla.cli.parser import Parser, add_debug, lines_below
 from dla.errors import UserError
 from dla.params import PARAMS_FILE
 
-COMMANDS = (params, predict, classify, generate, play, report)
+COMMANDS = (doctor, params, predict, classify, generate, play, report)
 EXAMPLES = (
     "dla params                                      # is params.yaml in order?",
     "dla predict photo.jpg --model cifar10-resnet34  # what is on a photo?",
