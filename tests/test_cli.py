@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +48,9 @@ def test_help_fits_a_screen_and_its_examples_are_understood(
     columns, lines = SCREEN
     assert len(text.splitlines()) <= lines
     assert max(map(len, text.splitlines())) <= columns
-    examples = [line for line in text.splitlines() if line.startswith("  dla ")]
+    shown = re.split(r"\nexamples?:\n", text)[1].partition("\n\n")[0].splitlines()
+    assert all(line.startswith("  ") for line in shown)  # none was broken, so it can be pasted
+    examples = [found[0] for line in shown if (found := re.search(r"\bdla [^)>]*", line))]
     assert examples
     for example in examples:
         words = shlex.split(example, comments=True)[1:]
@@ -147,3 +151,79 @@ def test_a_missing_report_names_the_stage_that_makes_it(
 ) -> None:
     assert main(arguments) == 2
     assert capsys.readouterr().err == "error: report/index.html: is missing; `dvc repro report` makes it\n"
+
+
+# --- dla completion -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_the_script_of_every_shell_knows_every_command(capsys: pytest.CaptureFixture[str], shell: str) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(name in script for name in NAMES)
+    if shutil.which(shell):
+        checked = subprocess.run([shell, "-n"], input=script, capture_output=True, text=True, check=False)
+        assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def completed(project: Path, *words: str) -> list[str]:
+    """What bash offers for the last of the words."""
+    command = project / "bin/dla"
+    command.parent.mkdir(exist_ok=True)
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from dla.cli.main import main; exit(main())" "$@"\n')
+    command.chmod(0o755)
+    script = """
+        set -eu
+        eval "$(dla completion bash)"
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        compopt() { :; }  # bash has it only while a key is pressed
+        $(complete -p dla | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", *words],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PATH": path},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("dla", "pr"), ["predict"]),
+        (("dla", "predict", "--mo"), ["--model"]),
+        (("dla", "predict", "pa"), ["params.yaml"]),
+        (("dla", "predict", "x.png", "--model", "cifar10-resnet"), ["cifar10-resnet34", "cifar10-resnet50"]),
+        (("dla", "classify", "--model", "log"), ["logreg"]),
+        (("dla", "play", "cartpole-d"), ["cartpole-dqn"]),
+        (("dla", "params", "cifar10-m"), ["cifar10-mlp"]),
+        (("dla", "doctor", "--budget", "q"), ["quick"]),
+        (("dla", "completion", "z"), ["zsh"]),
+    ],
+)
+def test_bash_completes_commands_options_files_and_names(
+    project: Path, words: tuple[str, ...], offered: list[str]
+) -> None:
+    assert completed(project, *words) == offered
+
+
+def test_names_are_those_that_params_has_at_that_moment(project: Path) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("cartpole-dqn", "cartpole-mine"))
+    assert completed(project, "dla", "play", "cartpole-m") == ["cartpole-mine"]
+
+
+def test_params_lists_names_and_refuses_a_section_that_is_none(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["params", "--names", "tfidf", "classify"]) == 0
+    assert capsys.readouterr().out.split() == ["tfidf", "logreg", "mlp"]
+    assert main(["params", "--names"]) == 0
+    assert {"mnist", "cifar10-cnn", "repeats", "1"} <= set(capsys.readouterr().out.split())
+    assert main(["params", "--names", "trian"]) == 2
+    assert capsys.readouterr().err.endswith("; did you mean train?\n")

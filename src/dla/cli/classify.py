@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from dla.cli.candidates import offer_files, offer_names
 from dla.cli.output import as_json, print_table
 from dla.cli.parser import Commands, Parser, add_command
 from dla.errors import UserError
@@ -18,17 +19,19 @@ def add(commands: Commands[Parser]) -> None:
         commands,
         "classify",
         "classify texts with a trained model",
-        "Say of texts how likely each class is, by a model that `dvc repro` trained. Texts are the TEXT arguments, "
-        "else the lines of FILE, else the lines of standard input.",
+        "Say of texts how likely each class is, by a model that `dvc repro` trained.\n"
+        "Texts are the TEXT arguments, else the lines of FILE, else the lines of standard input.",
         'dla classify "Draw a line through the points." --model logreg',
         "dla classify --file texts.txt --model tfidf --json",
     )
     classify.add_argument("texts", nargs="*", metavar="TEXT", help="a text, in quotes")
-    classify.add_argument(
+    model = classify.add_argument(
         "--model", required=True, metavar="NAME", help="a name under `tfidf`, `classify` or `finetune` in params.yaml"
     )
-    classify.add_argument("--file", type=Path, metavar="FILE", help="a file with a text per line")
+    file = classify.add_argument("--file", type=Path, metavar="FILE", help="a file with a text per line")
     classify.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    offer_names(model, "text_classifiers")
+    offer_files(file)
     classify.set_defaults(run=run)
 
 

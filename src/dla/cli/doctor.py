@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
+from dla.cli.candidates import offer_names
 from dla.cli.parser import Commands, Parser, add_command
 from dla.doctor.finding import Finding
 
@@ -16,15 +17,18 @@ def add(commands: Commands[Parser]) -> None:
         commands,
         "doctor",
         "say what a run needs, and whether it is there",
-        "Look at Python, torch, the device, DVC, the disk, every data source and every stage, a line each, and say "
-        "what to do about what is missing. Nothing is downloaded and nothing is changed. The exit code is 1 if "
-        "something would stop a run.",
+        "Say what a run needs, whether it is there, and what to do if it is not.\n"
+        "It looks at Python, torch, the device, DVC, the disk, every data source and every stage. Nothing is "
+        "downloaded and nothing is changed. The exit code is 1 if something would stop a run.",
         "dla doctor",
         "dla doctor --budget quick  # what would it take to use real data?",
         "dla doctor --json",
     )
-    doctor.add_argument("--budget", metavar="NAME", help="look with this budget instead of the one in params.yaml")
+    budget = doctor.add_argument(
+        "--budget", metavar="NAME", help="look with this budget instead of the one in params.yaml"
+    )
     doctor.add_argument("--json", action="store_true", help="print JSON instead of a table, sizes in bytes")
+    offer_names(budget, "budgets")
     doctor.set_defaults(run=run)
 
 

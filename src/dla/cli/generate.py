@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from dla.cli.candidates import offer_names
 from dla.cli.options import count, seed
 from dla.cli.parser import Commands, Parser, add_command
 from dla.errors import UserError
@@ -16,8 +17,9 @@ def add(commands: Commands[Parser]) -> None:
         commands,
         "generate",
         "let a language model continue a text",
-        "Continue PROMPT with a language model, and show every piece of text as soon as it is written. The model is "
-        "one that `dvc repro` trained or downloaded, or any causal language model of the Hugging Face Hub.",
+        "Continue PROMPT with a language model, and show each piece as it is written.\n"
+        "The model is one that `dvc repro` trained or downloaded, or any causal language model of the Hugging Face "
+        "Hub.",
         'dla generate "The mean of " --length 200',
         'dla generate "The mean of " --sample top-p=0.9,temperature=0.8 --seed 2',
         'dla generate "Halfway down the road" --model openai-community/gpt2',
@@ -25,7 +27,7 @@ def add(commands: Commands[Parser]) -> None:
     generate.add_argument(
         "prompt", nargs="?", default="", metavar="PROMPT", help="how the text begins, in quotes (default: nothing)"
     )
-    generate.add_argument(
+    model = generate.add_argument(
         "--model",
         metavar="MODEL",
         help="a name under `lm` or `sources` in params.yaml, a folder, or OWNER/NAME on the Hub "
@@ -42,6 +44,7 @@ def add(commands: Commands[Parser]) -> None:
         "--length", type=count, default=500, metavar="N", help="write N tokens at most (default: 500)"
     )
     generate.add_argument("--seed", type=seed, default=1, metavar="S", help="another seed, another text (default: 1)")
+    offer_names(model, "language_models")
     generate.set_defaults(run=run)
 
 

@@ -7,22 +7,23 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from dla.cli import classify, doctor, generate, params, play, predict, report
+from dla.cli import classify, completion, doctor, generate, params, play, predict, report
 from dla.cli.output import complain
 from dla.cli.parser import Parser, add_debug, lines_below
 from dla.errors import UserError
 from dla.params import PARAMS_FILE
 
-COMMANDS = (doctor, params, predict, classify, generate, play, report)
+COMMANDS = (doctor, params, predict, classify, generate, play, report, completion)
 EXAMPLES = (
-    "dla params                                      # is params.yaml in order?",
+    "dla doctor                                      # is all there for a run?",
     "dla predict photo.jpg --model cifar10-resnet34  # what is on a photo?",
     "dla play cartpole-ppo --render human            # watch an agent",
     "dla predict --help                              # what else `predict` takes",
 )
 EXIT_CODES = (
     "0    done",
-    "1    a part could not be done; a line about each says why",
+    "1    a part could not be done, or `dla doctor` found what would stop a run;",
+    "     a line about each says why",
     "2    an error; one line says what is wrong and what to do",
     "130  interrupted",
 )

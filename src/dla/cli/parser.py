@@ -13,8 +13,8 @@ WIDTH = 79  # characters of a line of help, on any terminal
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, as all others are, and whose examples keep their lines."""
 
-    def __init__(self, *, description: str, **settings: Any) -> None:
-        super().__init__(description=textwrap.fill(description, WIDTH), formatter_class=_formatter, **settings)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(formatter_class=_Formatter, **settings)
 
     def error(self, message: str) -> NoReturn:
         """Exit code 2 and one line to standard error, without argparse's summary of the options above it."""
@@ -27,7 +27,7 @@ def add_command(commands: Commands[Parser], name: str, summary: str, description
     Parameters
     ----------
     summary : what the list of commands says of it
-    description : what its own help says
+    description : what its own help says; its first line stands alone in lists that shells make
     examples : command lines, each as it would be typed
     """
     command: Parser = commands.add_parser(
@@ -50,5 +50,12 @@ def lines_below(heading: str, *lines: str) -> str:
     return "\n".join([f"{heading}:", *(f"  {line}" for line in lines)])
 
 
-def _formatter(prog: str) -> argparse.RawDescriptionHelpFormatter:
-    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=WIDTH)
+class _Formatter(argparse.HelpFormatter):
+    """Wraps what is too long for a line, and leaves the ends of lines where they are."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=WIDTH)
+        self._action_max_length = 14  # at least: the list of commands is indented, which argparse leaves out of account
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(textwrap.fill(line, width, initial_indent=indent) for line in text.splitlines())

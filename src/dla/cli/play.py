@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from dla.cli.candidates import offer_names
 from dla.cli.options import count, seed
 from dla.cli.parser import Commands, Parser, add_command
 from dla.errors import UserError
@@ -17,13 +18,13 @@ def add(commands: Commands[Parser]) -> None:
         commands,
         "play",
         "watch a trained agent",
-        "Let an agent that `dvc repro` trained play whole episodes, in a window or into a GIF, and print the return "
-        "of each.",
+        "Let an agent that `dvc repro` trained play whole episodes.\n"
+        "The return of each is printed; a window or a GIF shows it on request.",
         "dla play cartpole-ppo --episodes 5",
         "dla play cartpole-ppo --render human",
         "dla play cartpole-ppo --episodes 3 --render gif episode.gif",
     )
-    play.add_argument("name", metavar="RUN", help="a name under `agent` in params.yaml")
+    name = play.add_argument("name", metavar="RUN", help="a name under `agent` in params.yaml")
     play.add_argument("--episodes", type=count, default=1, metavar="N", help="play N episodes (default: 1)")
     play.add_argument(
         "--seed",
@@ -39,6 +40,7 @@ def add(commands: Commands[Parser]) -> None:
         metavar=("human|gif", "FILE"),
         help="`human` opens a window, `gif FILE` writes all episodes into one file (default: nothing is drawn)",
     )
+    offer_names(name, "agents")
     play.set_defaults(run=run)
 
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dla.cli.candidates import offer_files, offer_names
 from dla.cli.options import count
 from dla.cli.output import as_json, complain, print_table
 from dla.cli.parser import Commands, Parser, add_command
@@ -22,15 +23,18 @@ def add(commands: Commands[Parser]) -> None:
         commands,
         "predict",
         "classify photos with a trained model, and show where it looks",
-        "Say of photos, of any size and kind, how likely each class is, by a model that `dvc repro` trained. Of "
-        "several photos, those that cannot be read are named and left out, and the exit code is 1.",
+        "Say of photos how likely each class is, by a model that `dvc repro` trained.\n"
+        "They may have any size and kind. Of several photos, those that cannot be read are named and left out, and the "
+        "exit code is 1.",
         "dla predict photo.jpg --model cifar10-resnet34",
         "dla predict photo.jpg --model cifar10-resnet34 --top 3 --cam where.png",
         "dla predict *.jpg --model imagenette-cnn --json",
     )
-    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="a photo: JPEG, PNG, WebP, TIFF, ...")
-    predict.add_argument("--model", required=True, metavar="RUN", help="a name under `train` in params.yaml")
-    predict.add_argument(
+    images = predict.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="a photo: JPEG, PNG, WebP, TIFF, ..."
+    )
+    model = predict.add_argument("--model", required=True, metavar="RUN", help="a name under `train` in params.yaml")
+    cam = predict.add_argument(
         "--cam",
         type=Path,
         metavar="FILE",
@@ -39,6 +43,9 @@ def add(commands: Commands[Parser]) -> None:
     )
     predict.add_argument("--top", type=count, default=5, metavar="K", help="show the K likeliest classes (default: 5)")
     predict.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    offer_files(images)
+    offer_files(cam)
+    offer_names(model, "image_runs")
     predict.set_defaults(run=run)
 
 

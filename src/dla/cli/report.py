@@ -18,8 +18,8 @@ def add(commands: Commands[Parser]) -> None:
         commands,
         "report",
         "open the page with all results in the browser",
-        "Open the page that `dvc repro report` writes: every result with its figures. Where there is no browser, "
-        "--path says which file to copy or serve.",
+        "Open the page that `dvc repro report` writes: every result with its figures.\n"
+        "Where there is no browser, --path says which file to copy or serve.",
         "dla report",
         "dla report --path",
     )
