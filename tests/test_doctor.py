@@ -245,7 +245,7 @@ def test_downloads_are_added_up_without_what_is_here_or_was_fetched_before() -> 
     told = downloads(QUICK, found_everywhere(NEAR, race=FAR, gpt2=FAR, mnist=FAR), fetched=["mnist"])
     assert told.size == 2 * 2_000_000
     lines = by_subject(told.findings)
-    assert lines["downloads"].state.startswith("4.0 MB into ")
+    assert lines["downloads"].state.startswith("4.0 MB (the Hub's cache is ")
     assert lines["source mnist"].state == "owner/name: fetched already, as data/raw/mnist"
     assert lines["source race"].state == "owner/name: reachable, 2.0 MB to download"
     assert not any(finding.problem for finding in told.findings)
@@ -253,7 +253,7 @@ def test_downloads_are_added_up_without_what_is_here_or_was_fetched_before() -> 
 
 def test_a_size_that_nobody_told_is_unknown_rather_than_nothing() -> None:
     told = downloads(QUICK, found_everywhere(NEAR, race=FAR, dante=replace(FAR, size=None)), [])
-    assert by_subject(told.findings)["downloads"].state.startswith("unknown of dante; of the others 2.0 MB into ")
+    assert by_subject(told.findings)["downloads"].state.startswith("unknown of dante; of the others 2.0 MB (")
 
 
 def test_all_that_is_out_of_reach_is_one_sentence() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 from huggingface_hub import constants
 
@@ -78,7 +77,7 @@ def _in_all(params: Params, wanted: dict[str, Availability], size: int) -> Findi
     """What is to be downloaded, and one sentence about all that cannot be."""
     unknown = [name for name, place in wanted.items() if place.size is None]
     facts = {"size": size, "unknown": unknown}
-    state = "nothing" if not wanted else f"{bytes_in_words(size)} into {Path(constants.HF_HUB_CACHE)}"
+    state = "nothing" if not wanted else f"{bytes_in_words(size)} (the Hub's cache is {constants.HF_HUB_CACHE})"
     if unknown:
         state = f"unknown of {', '.join(unknown)}" + (f"; of the others {state}" if size else "")
     out_of_reach = [name for name, place in wanted.items() if not place.wrong and _is_out_of_reach(params, name, place)]
@@ -86,7 +85,7 @@ def _in_all(params: Params, wanted: dict[str, Availability], size: int) -> Findi
         return Finding("downloads", state, facts=facts)
     problem = (
         f"{', '.join(out_of_reach)}: cannot be fetched: connect to the internet (and unset HF_HUB_OFFLINE), "
-        "point HF_HUB_CACHE at a cache that has what is missing, or take `budget: demo`"
+        "point HF_HUB_CACHE at a cache that has them (and the `url` of a text at a copy), or take `budget: demo`"
     )
     return Finding("downloads", state, problem, stops=True, facts=facts)
 
