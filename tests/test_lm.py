@@ -415,7 +415,7 @@ def test_the_command_writes_what_the_library_does(
     ("arguments", "message"),
     [
         (["Nel", "--model", "dnate"], "there are: dante; did you mean dante?"),
-        (["Nel", "--sample", "top-q=3"], "--sample: top_q is not a setting; did you mean top_p?"),
+        (["Nel", "--sample", "top-q=3"], "is not one of greedy, temperature, top-k, top-p; did you mean top-p?"),
         (["Nel", "--sample", "top-p=2"], "--sample: top_p = 2 should be less than or equal to 1"),
         (["Nel", "--sample", "top-p=high"], "'high' is not a number"),
         (["Nel", "--sample", "beams=3"], "a beam knows its first token only at the end"),

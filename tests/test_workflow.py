@@ -130,7 +130,7 @@ def test_imports_run_one_way() -> None:
         "text",
         "rl",
     ]
-    layers += ["report", "stage", "cli"]
+    layers += ["report", "doctor", "stage", "cli"]
 
     def layer(file: Path) -> int:
         return layers.index(file.relative_to(ROOT / "src/dla").parts[0].removesuffix(".py"))

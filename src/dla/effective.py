@@ -25,7 +25,8 @@ def effective(params: Params, name: str) -> dict[str, Settings]:
     named = [stage for stage in known if name in (stage, stage.partition("@")[2])]
     if not named:
         names = [*known, *(stage.partition("@")[2] for stage in known)]
-        raise UserError(f"{name!r} is not a stage of dvc.yaml{did_you_mean(name, names)}")
+        hint = did_you_mean(name, names) or "; `dla params --names` lists what there is"
+        raise UserError(f"{name!r} is not a stage of dvc.yaml{hint}")
     return {stage: known[stage]() for stage in named}
 
 

@@ -7,26 +7,31 @@ import json
 import sys
 from pathlib import Path
 
-from dla.cli.options import Commands
+from dla.cli.candidates import offer_files, offer_names
 from dla.cli.output import as_json, print_table
+from dla.cli.parser import Commands, Parser, add_command
 from dla.errors import UserError
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Commands[Parser]) -> None:
     """Add the command to the parser."""
-    classify = commands.add_parser(
+    classify = add_command(
+        commands,
         "classify",
-        help="classify texts with a trained model",
-        description="Classify texts with a model that `dvc repro` trained: TEXT arguments, else lines of FILE or of "
-        "standard input.",
-        epilog='example: dla classify "Draw a line through the points." --model logreg',
+        "classify texts with a trained model",
+        "Say of texts how likely each class is, by a model that `dvc repro` trained.\n"
+        "Texts are the TEXT arguments, else the lines of FILE, else the lines of standard input.",
+        'dla classify "Draw a line through the points." --model logreg',
+        "dla classify --file texts.txt --model tfidf --json",
     )
     classify.add_argument("texts", nargs="*", metavar="TEXT", help="a text, in quotes")
-    classify.add_argument(
-        "--model", required=True, metavar="HEAD", help="a key of `tfidf`, `classify` or `finetune` in params.yaml"
+    model = classify.add_argument(
+        "--model", required=True, metavar="NAME", help="a name under `tfidf`, `classify` or `finetune` in params.yaml"
     )
-    classify.add_argument("--file", type=Path, metavar="FILE", help="a file with a text per line")
+    file = classify.add_argument("--file", type=Path, metavar="FILE", help="a file with a text per line")
     classify.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    offer_names(model, "text_classifiers")
+    offer_files(file)
     classify.set_defaults(run=run)
 
 
@@ -50,16 +55,17 @@ def run(options: argparse.Namespace) -> int:
 
 def _texts(options: argparse.Namespace) -> list[str]:
     if options.texts and options.file:
-        raise UserError("take either TEXT arguments or --file")
+        raise UserError("take either TEXT arguments or --file, not both")
     lines: list[str] = options.texts
     if options.file:
         try:
             lines = options.file.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{options.file}: cannot be read as text ({error})") from None
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"{options.file}: cannot be read as text ({reason})") from None
     elif not lines:
         lines = sys.stdin.read().splitlines()
     texts = [line.strip() for line in lines if line.strip()]
     if not texts:
-        raise UserError("there is no text to classify")
+        raise UserError("there is no text to classify: give one as TEXT in quotes, or a --file that has some")
     return texts

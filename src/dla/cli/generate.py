@@ -4,33 +4,47 @@ from __future__ import annotations
 
 import argparse
 
-from dla.cli.options import Commands, count, seed
+from dla.cli.candidates import offer_names
+from dla.cli.options import count, seed
+from dla.cli.parser import Commands, Parser, add_command
 from dla.errors import UserError
 from dla.params import load_params
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Commands[Parser]) -> None:
     """Add the command to the parser."""
-    generate = commands.add_parser(
+    generate = add_command(
+        commands,
         "generate",
-        help="let a language model go on from a prompt",
-        description="Write what a causal language model says after PROMPT, token by token as it says it.",
-        epilog='example: dla generate "The mean of " --sample top-p=0.9,temperature=0.8 --length 300',
+        "let a language model continue a text",
+        "Continue PROMPT with a language model, and show each piece as it is written.\n"
+        "The model is one that `dvc repro` trained or downloaded, or any causal language model of the Hugging Face "
+        "Hub.",
+        'dla generate "The mean of " --length 200',
+        'dla generate "The mean of " --sample top-p=0.9,temperature=0.8 --seed 2',
+        'dla generate "Halfway down the road" --model openai-community/gpt2',
     )
-    generate.add_argument("prompt", nargs="?", default="", metavar="PROMPT", help="in quotes; none: from nothing")
     generate.add_argument(
+        "prompt", nargs="?", default="", metavar="PROMPT", help="how the text begins, in quotes (default: nothing)"
+    )
+    model = generate.add_argument(
         "--model",
         metavar="MODEL",
-        help="a key of `lm` or `sources` in params.yaml, a folder, or OWNER/NAME of the Hub (default: the first `lm`)",
+        help="a name under `lm` or `sources` in params.yaml, a folder, or OWNER/NAME on the Hub "
+        "(default: the first one under `lm`)",
     )
     generate.add_argument(
         "--sample",
         default="temperature=0.8",
         metavar="HOW",
-        help="greedy, or any of temperature=T,top-k=K,top-p=P (default: temperature=0.8)",
+        help="how the next token is chosen: greedy takes the likeliest; or any of temperature=T,top-k=K,top-p=P, "
+        "with commas between them (default: temperature=0.8)",
     )
-    generate.add_argument("--length", type=count, default=500, metavar="N", help="tokens at most (default: 500)")
-    generate.add_argument("--seed", type=seed, default=1, metavar="S", help="another one, another text (default: 1)")
+    generate.add_argument(
+        "--length", type=count, default=500, metavar="N", help="write N tokens at most (default: 500)"
+    )
+    generate.add_argument("--seed", type=seed, default=1, metavar="S", help="another seed, another text (default: 1)")
+    offer_names(model, "language_models")
     generate.set_defaults(run=run)
 
 

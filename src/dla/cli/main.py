@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
-from dla.cli import classify, generate, params, play, predict
+from dla.cli import classify, completion, doctor, generate, params, play, predict, report
 from dla.cli.output import complain
+from dla.cli.parser import Parser, add_debug, lines_below
 from dla.errors import UserError
+from dla.params import PARAMS_FILE
 
-COMMANDS = (params, predict, classify, generate, play)
+COMMANDS = (doctor, params, predict, classify, generate, play, report, completion)
+EXAMPLES = (
+    "dla doctor                                      # is all there for a run?",
+    "dla predict photo.jpg --model cifar10-resnet34  # what is on a photo?",
+    "dla play cartpole-ppo --render human            # watch an agent",
+    "dla predict --help                              # what else `predict` takes",
+)
+EXIT_CODES = (
+    "0    done",
+    "1    a part could not be done, or `dla doctor` found what would stop a run;",
+    "     a line about each says why",
+    "2    an error; one line says what is wrong and what to do",
+    "130  interrupted",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, or 2 with one line about what is wrong.
-
-    1 says that a part of what was asked for could not be done; there is a line about each.
-    """
-    options = build_parser().parse_args(arguments)
+    """Run the command line; returns the exit code, one of EXIT_CODES."""
+    parser = build_parser()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments:
+        parser.print_help()
+        return 2
+    options = parser.parse_args(arguments)
     try:
         code: int = options.run(options)
     except UserError as error:
         if options.debug:
-            raise
-        complain(error)
+            error.__suppress_context__ = False  # the error below it, which the one line leaves out
+            traceback.print_exception(error)
+        else:
+            complain(error, _place(error))
         return 2
     except KeyboardInterrupt:
         return 130
@@ -35,11 +54,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def build_parser() -> argparse.ArgumentParser:
+def _place(error: UserError) -> str:
+    """A hint at what is often the reason why a model or a file is not found."""
+    if PARAMS_FILE.exists() or "root of the project" in str(error):
+        return ""
+    return " (there is no params.yaml here: commands are run from the root of the project)"
+
+
+def build_parser() -> Parser:
     """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(prog="dla", description="Laboratories of deep learning as one DVC workflow.")
-    parser.add_argument("--debug", action="store_true", help="show where an error comes from")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser = Parser(
+        prog="dla",
+        description="Laboratories of deep learning as one DVC workflow: check it, and use what it trained.",
+        epilog=f"{lines_below('examples', *EXAMPLES)}\n\n{lines_below('exit codes', *EXIT_CODES)}",
+    )
+    add_debug(parser, default=False)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     for command in COMMANDS:
         command.add(commands)
     return parser

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
-
 
 def count(text: str) -> int:
     """A whole number from 1, as an option's type."""

@@ -10,9 +10,9 @@ from dla.errors import UserError
 Ranked = Sequence[tuple[str, float]]  # classes with their probabilities, the likeliest first
 
 
-def complain(error: UserError) -> None:
+def complain(error: UserError, hint: str = "") -> None:
     """One line to standard error."""
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {error}{hint}", file=sys.stderr)
 
 
 def print_table(heading: object, shown: Ranked) -> None:

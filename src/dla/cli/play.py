@@ -6,28 +6,41 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from dla.cli.options import Commands, count, seed
+from dla.cli.candidates import offer_names
+from dla.cli.options import count, seed
+from dla.cli.parser import Commands, Parser, add_command
 from dla.errors import UserError
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Commands[Parser]) -> None:
     """Add the command to the parser."""
-    play = commands.add_parser(
+    play = add_command(
+        commands,
         "play",
-        help="watch a trained agent",
-        description="Let an agent that `dvc repro` trained play whole episodes, on a screen or into a GIF.",
-        epilog="example: dla play cartpole-ppo --episodes 3 --render gif episode.gif",
+        "watch a trained agent",
+        "Let an agent that `dvc repro` trained play whole episodes.\n"
+        "The return of each is printed; a window or a GIF shows it on request.",
+        "dla play cartpole-ppo --episodes 5",
+        "dla play cartpole-ppo --render human",
+        "dla play cartpole-ppo --episodes 3 --render gif episode.gif",
     )
-    play.add_argument("name", metavar="RUN", help="a trained key of `agent` in params.yaml")
-    play.add_argument("--episodes", type=count, default=1, metavar="N", help="how many (default: 1)")
-    play.add_argument("--seed", type=seed, default=0, metavar="S", help="of the first episode (default: 0)")
+    name = play.add_argument("name", metavar="RUN", help="a name under `agent` in params.yaml")
+    play.add_argument("--episodes", type=count, default=1, metavar="N", help="play N episodes (default: 1)")
+    play.add_argument(
+        "--seed",
+        type=seed,
+        default=0,
+        metavar="S",
+        help="the seed of the first episode; the next ones take the numbers that follow (default: 0)",
+    )
     play.add_argument(
         "--render",
         nargs="+",
         default=[],
         metavar=("human|gif", "FILE"),
-        help="human: a window; gif FILE: all episodes in one file; left out: nothing is drawn",
+        help="`human` opens a window, `gif FILE` writes all episodes into one file (default: nothing is drawn)",
     )
+    offer_names(name, "agents")
     play.set_defaults(run=run)
 
 

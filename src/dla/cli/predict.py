@@ -7,34 +7,45 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dla.cli.options import Commands, count
+from dla.cli.candidates import offer_files, offer_names
+from dla.cli.options import count
 from dla.cli.output import as_json, complain, print_table
+from dla.cli.parser import Commands, Parser, add_command
 from dla.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds to import: only what predicts does
     from dla.vision.predict import Prediction
 
 
-def add(commands: Commands[argparse.ArgumentParser]) -> None:
+def add(commands: Commands[Parser]) -> None:
     """Add the command to the parser."""
-    predict = commands.add_parser(
+    predict = add_command(
+        commands,
         "predict",
-        help="classify photos with a trained model, and show where it looks",
-        description="Classify photos of any size and kind with a model that `dvc repro` trained.",
-        epilog="example: dla predict photo.jpg --model cifar10-resnet34 --cam where.png",
+        "classify photos with a trained model, and show where it looks",
+        "Say of photos how likely each class is, by a model that `dvc repro` trained.\n"
+        "They may have any size and kind. Of several photos, those that cannot be read are named and left out, and the "
+        "exit code is 1.",
+        "dla predict photo.jpg --model cifar10-resnet34",
+        "dla predict photo.jpg --model cifar10-resnet34 --top 3 --cam where.png",
+        "dla predict *.jpg --model imagenette-cnn --json",
     )
-    predict.add_argument(
-        "images", nargs="+", type=Path, metavar="IMAGE", help="a photo in any format that Pillow reads"
+    images = predict.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="a photo: JPEG, PNG, WebP, TIFF, ..."
     )
-    predict.add_argument("--model", required=True, metavar="RUN", help="a trained key of `train` in params.yaml")
-    predict.add_argument(
+    model = predict.add_argument("--model", required=True, metavar="RUN", help="a name under `train` in params.yaml")
+    cam = predict.add_argument(
         "--cam",
         type=Path,
         metavar="FILE",
-        help="write the photo with its class activation map; of several photos each to FILE with its name added",
+        help="write to FILE the photo with the places marked that speak for its class (its class activation map); of "
+        "several photos each is written to a FILE with its name added",
     )
-    predict.add_argument("--top", type=count, default=5, metavar="K", help="how many classes are shown (default: 5)")
+    predict.add_argument("--top", type=count, default=5, metavar="K", help="show the K likeliest classes (default: 5)")
     predict.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    offer_files(images)
+    offer_files(cam)
+    offer_names(model, "image_runs")
     predict.set_defaults(run=run)
 
 

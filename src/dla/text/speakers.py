@@ -8,12 +8,13 @@ from typing import Any
 
 from dla.data.hub import fetch_model
 from dla.errors import UserError
-from dla.parsing import did_you_mean, parse
+from dla.parsing import did_you_mean, parse, refer
 from dla.settings.language import Sampling
 from dla.text.generate import Speaker, read_speaker
 
 LM = Path("models/lm")
 RAW = Path("data/raw")
+SAMPLING = ("greedy", "temperature", "top-k", "top-p")  # as a command line has them
 
 
 def find_speaker(name: str) -> Speaker:
@@ -47,11 +48,14 @@ def parse_sampling(text: str) -> Sampling:
     settings: dict[str, Any] = {}
     for word in filter(None, text.split(",")):
         name, _, value = word.partition("=")
+        key = name.strip().replace("_", "-")
+        if key == "beams":
+            raise UserError(
+                "--sample beams: a beam knows its first token only at the end; the stage `generate` has beams"
+            )
+        refer("--sample", key, SAMPLING)
         try:
-            settings[name.strip().replace("-", "_")] = json.loads(value) if value else True
+            settings[key.replace("-", "_")] = json.loads(value) if value else True
         except json.JSONDecodeError:
             raise UserError(f"--sample {word!r}: {value!r} is not a number") from None
-    sampling = parse(Sampling, settings, "--sample")
-    if sampling.beams:
-        raise UserError("--sample beams: a beam knows its first token only at the end; the stage `generate` has beams")
-    return sampling
+    return parse(Sampling, settings, "--sample")
