@@ -313,7 +313,7 @@ def ppo(**changes: Any) -> PPORun:
         **{"discount": 0.99, "learning_rate": 0.01, "gradient_clip": 0.5, "episodes": 10, "points": 5},
         **{"checkpoints": 4, "rollout": 25, "epochs": 4, "minibatches": 2, "gae_lambda": 0.95, "clip": 0.2},
     }
-    return PPORun(**(values | {"entropy_coefficient": 0.01} | changes))
+    return PPORun(**(values | {"anneal": True, "entropy_coefficient": 0.01} | changes))
 
 
 def dqn(**changes: Any) -> DQNRun:

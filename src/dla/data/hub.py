@@ -8,12 +8,12 @@ from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
 
-import httpx
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
+    HTTPError,  # of whichever HTTP client this version of the Hub's has
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -103,7 +103,7 @@ def _snapshot(source: HubSource) -> Path:
             f"{name} at {source.revision} is not in the Hub's cache and cannot be fetched: connect to the internet "
             f"(and unset HF_HUB_OFFLINE), point HF_HUB_CACHE at a cache that has it, or take `budget: demo`"
         ) from None
-    except (HfHubHTTPError, httpx.HTTPError, ConnectionError, TimeoutError) as error:
+    except (HfHubHTTPError, HTTPError, ConnectionError, TimeoutError) as error:
         raise UserError(f"{name}: the Hub did not answer ({_first_line(error)}); run again later") from None
     except OSError as error:
         raise UserError(f"{name}: could not be stored in the Hub's cache ({error}); make room and run again") from None
