@@ -289,10 +289,11 @@ def test_killed_it_goes_on_after_the_last_shard_and_ends_in_the_same_bits(folder
 # --- classifiers ----------------------------------------------------------------------------------------------
 
 
-def test_coefficients_are_one_vs_rest_regression_of_scikit_learn() -> None:
+@pytest.mark.parametrize("classes", [2, 3])
+def test_coefficients_are_one_vs_rest_regression_of_scikit_learn(classes: int) -> None:
     generator = np.random.default_rng(0)
-    labels = generator.integers(0, 3, 300)
-    vectors = (generator.normal(size=(300, 5)) + np.eye(3, 5)[labels]).astype(np.float32)
+    labels = generator.integers(0, classes, 300)
+    vectors = (generator.normal(size=(300, 5)) + np.eye(classes, 5)[labels]).astype(np.float32)
     expected = OneVsRestClassifier(LogisticRegression(C=2.0, max_iter=500)).fit(vectors, labels)
     found = fit_linear(vectors, labels, 2.0, 500, scale=False)
     np.testing.assert_allclose(found.probabilities(vectors), expected.predict_proba(vectors), atol=1e-5)

@@ -39,6 +39,8 @@ def fit_linear(vectors: Any, labels: NDArray[Any], c: float, iterations: int, *,
     fitted = OneVsRestClassifier(solver, n_jobs=1).fit(scaler.transform(vectors) if scaler else vectors, labels)
     weights = np.concatenate([estimator.coef_ for estimator in fitted.estimators_])
     biases = np.concatenate([estimator.intercept_ for estimator in fitted.estimators_])
+    if len(weights) == 1:  # of two classes scikit-learn fits the second alone: the first has the opposite score
+        weights, biases = np.concatenate([-weights, weights]), np.concatenate([-biases, biases])
     if scaler:
         weights = weights / scaler.scale_
         biases = biases - weights @ scaler.mean_
