@@ -94,6 +94,12 @@ def test_settings_that_pages_show_are_valid(path: Path, project: Path) -> None:
         load_params()
 
 
+def test_links_of_the_readme_lead_to_files() -> None:
+    links = re.findall(r"\]\(([^):#]+)\)", (ROOT / "README.md").read_text())
+    assert len(links) > 10
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
 def test_what_is_shown_of_an_output_has_to_be_printed_in_order() -> None:
     printed = "Running stage 'a':\nloss 0.25  left 0:01\nfile:///tmp/dvc_plots/index.html\n"
     assert_shows(printed, "Running stage 'a':\n...\nloss 1.5 left 0:12\nfile:///.../index.html\n")
@@ -131,18 +137,20 @@ def test_the_site_is_built_strictly_and_loads_nothing_from_the_network(tmp_path:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """A clone as after a run, which knows its results but not those of guides that were followed before."""
+    """A clone, on main, with the results of the run but not those of guides that were followed before."""
     project = tmp_path / "dla"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(project)], check=True)
-    if subprocess.run(["git", "rev-parse", "-q", "--verify", "main"], cwd=project, capture_output=True).returncode:
-        subprocess.run(["git", "switch", "-q", "-c", "main"], cwd=project, check=True)
-    (project / ".dvc/cache").mkdir()
-    (project / ".dvc/cache/files").symlink_to(ROOT / ".dvc/cache/files")
-    shutil.copy(ROOT / ".dvc/plots/offline.html", project / ".dvc/plots")
     who = {f"GIT_{role}_{what}": "guide@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | who | {"PATH": path, "PYTHONPATH": str(project / "src")}
-    subprocess.run(["dvc", "checkout", "-q"], cwd=project, env=environment, check=True)
+    for folder in ("metrics", "plots"):
+        shutil.copytree(ROOT / folder, project / folder, dirs_exist_ok=True)
+    shutil.copy(ROOT / "dvc.lock", project)
+    shutil.copy(ROOT / ".dvc/plots/offline.html", project / ".dvc/plots")
+    (project / ".dvc/cache").mkdir()
+    (project / ".dvc/cache/files").symlink_to(ROOT / ".dvc/cache/files")  # without the cache of runs beside it
+    for command in ("git switch -q -C main", "git commit -qam run --allow-empty", "dvc checkout -q"):
+        subprocess.run(command.split(), cwd=project, env=environment, check=True)
     return project, environment
 
 
