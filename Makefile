@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test check bench lock clean
+.PHONY: help install repro test check docs bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ test: .venv/installed-dev  ## ruff, the type checker and the quick tests
 	$(BIN)/mypy
 	$(BIN)/pytest -m "not slow"
 
+docs: .venv/installed-dev  ## build the documentation: open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 bench: .venv/installed  ## training and encoding against the loops a student writes
 	$(BIN)/python bench/train.py
 	$(BIN)/python bench/embed.py
@@ -52,5 +55,5 @@ lock: .venv/installed-dev  ## compile the requirements anew from pyproject.toml
 	  --upgrade --no-header --extra dev --extra tracking --constraints requirements.txt \
 	  --output-file requirements-dev.txt
 
-clean:  ## remove the virtual environment, logs, checkpoints and caches of tools (never results)
-	rm -rf .venv .checkpoints .cache runs .mypy_cache .ruff_cache .pytest_cache
+clean:  ## remove the virtual environment, documentation, logs, checkpoints and caches of tools (never results)
+	rm -rf .venv .checkpoints .cache runs site .mypy_cache .ruff_cache .pytest_cache

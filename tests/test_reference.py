@@ -1,0 +1,60 @@
+"""The reference of parameters has every one of them, with what its dataclass says."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from importlib import import_module
+
+import pytest
+
+from dla.report.comments import comments
+from dla.report.reference import page
+from dla.settings.text import Embedding
+from dla.settings.training import Training
+from dla.settings.whole import Params
+
+from .conftest import ROOT
+
+
+def schemas() -> Iterator[type]:
+    """Every dataclass of dla.settings."""
+    for file in sorted((ROOT / "src/dla/settings").glob("[a-z]*.py")):
+        module = import_module(f"dla.settings.{file.stem}")
+        yield from (
+            found
+            for _, found in inspect.getmembers(module, is_dataclass)
+            if isinstance(found, type) and found.__module__ == module.__name__
+        )
+
+
+@pytest.fixture(scope="module")
+def sections() -> dict[str, str]:
+    """The reference by the names of the dataclasses."""
+    parts = re.split(r"^### (\w+) .*$", page(), flags=re.MULTILINE)
+    return {Params.__name__: parts[0]} | dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("schema", list(schemas()), ids=lambda schema: schema.__name__)
+def test_every_setting_is_in_the_reference(schema: type, sections: dict[str, str]) -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", sections[schema.__name__], re.MULTILINE)
+    assert listed == list(schema.__annotations__)
+
+
+def test_a_setting_is_told_with_limits_default_and_comment(sections: dict[str, str]) -> None:
+    assert "| `warmup` | number, ≥ 0, < 1 | `0.0` | share of the steps over which " in sections["Training"]
+    assert "| `patience` | whole number or null, ≥ 1 | `null` | epochs without a better one" in sections["Training"]
+    assert (
+        "| `seeds` | list of: whole number, each ≥ 0, each < 4,294,967,296, at least 2 entries |" in sections["Repeats"]
+    )
+    assert "| `model` | [MLPModel](#mlpmodel) or [CNNModel](#cnnmodel) or " in sections["ImageTraining"]
+    assert "Stands at `pair.first`, `pair.second`." in sections["Contender"]
+
+
+def test_comments_are_read_beside_above_and_at_the_type() -> None:
+    assert comments(Training)["learning_rate"] == "the peak, under a schedule that moves"
+    assert comments(Training)["keep"].startswith("Weights of the epoch with the best accuracy")
+    assert comments(Embedding)["excerpt"].startswith("jointly; else what is cut is always the end. What is left of")
+    assert comments(Training)["epochs"] == ""
