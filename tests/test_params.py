@@ -127,7 +127,7 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ({"agent.cartpole-ppo.clp": 0.1}, "agent.cartpole-ppo.clp is not a setting; did you mean clip?"),
         (
             {"agent.cartpole-dqn.train_every": 12},
-            "agent.cartpole-dqn.train_every = 12 should be a multiple of copies = 8",
+            "agent.cartpole-dqn.train_every = 12 should be a multiple of copies = 32",
         ),
         ({"budget": "dmo"}, "budget = 'dmo' is not one of demo, quick, full; did you mean demo?"),
         ({"train": [1]}, "train = [1] is not a mapping of settings"),
