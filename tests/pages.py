@@ -32,9 +32,9 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(found[1], found[2] or "", found[3])
 
 
-def follow(page: Path, project: Path, environment: Mapping[str, str]) -> None:
-    """Do what a guide says: edit, run, and find in the output what the page shows of it."""
-    printed = ""
+def follow(page: Path, project: Path, environment: Mapping[str, str]) -> int:
+    """Do what a guide says, and find in the output what the page shows of it; returns how often something was run."""
+    printed, runs = "", 0
     for block in blocks(page):
         if block.language == "yaml":
             edit(project / "params.yaml", block.body)
@@ -45,10 +45,11 @@ def follow(page: Path, project: Path, environment: Mapping[str, str]) -> None:
             done = subprocess.run(
                 command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
-            printed = done.stdout
+            printed, runs = done.stdout, runs + 1
             assert done.returncode == 0, f"{block.body}\n{printed[-4000:]}"
         elif block.language == "text":
             assert_shows(printed, block.body)
+    return runs
 
 
 # --- what a page shows of an output ---------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -78,10 +79,12 @@ def test_every_key_of_the_metrics_is_explained(name: str) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_blocks_are_well_formed(path: Path) -> None:
     for block in blocks(path):
+        assert block.language in ("sh", "bash", "python", "text", "yaml")
         if block.language in ("sh", "bash"):
-            subprocess.run(["bash", "-n", "-c", block.body], check=True)
+            done = subprocess.run(["bash", "-n", "-c", block.body], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{block.body}\n{done.stderr}"
         elif block.language == "python":
-            compile(block.body, block.title, "exec")
+            assert ast.parse(block.body).body
 
 
 @pytest.mark.parametrize("path", [p for p in PAGES if p.stem != "own-model"], ids=lambda path: path.stem)
@@ -90,8 +93,9 @@ def test_settings_that_pages_show_are_valid(path: Path, project: Path) -> None:
     shown = [b.body for b in blocks(path) if b.language == "yaml"]
     for block in [*shown, *re.findall(r"^    ```yaml\n(.*?)^    ```", path.read_text(), re.DOTALL | re.MULTILINE)]:
         shutil.copy(ROOT / "params.yaml", project)
+        before = load_params()
         edit(project / "params.yaml", block)
-        load_params()
+        assert load_params() != before, block  # valid, and not what is there already
 
 
 def test_links_of_the_readme_lead_to_files() -> None:
@@ -157,7 +161,7 @@ def clone(tmp_path: Path) -> tuple[Path, dict[str, str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["change-one-thing", "own-model", "cluster"])
 def test_a_guide_can_be_followed(name: str, clone: tuple[Path, dict[str, str]]) -> None:
-    follow(ROOT / f"docs/{name}.md", *clone)
+    assert follow(ROOT / f"docs/{name}.md", *clone) > 0
 
 
 @pytest.mark.slow
