@@ -68,10 +68,10 @@ def ours(run: PPORun | DQNRun, seed: int) -> tuple[float, float | None]:
 def their_model(run: PPORun | DQNRun, environments: Any, seed: int) -> Any:
     import stable_baselines3 as sb3
 
-    common = {"learning_rate": run.learning_rate, "gamma": run.discount, "seed": seed, "device": "cpu"}
+    rate = (lambda left: run.learning_rate * left) if run.anneal else run.learning_rate
+    common: dict[str, Any] = {"learning_rate": rate, "gamma": run.discount, "seed": seed, "device": "cpu"}
     widths = list(run.widths)
     if isinstance(run, PPORun):
-        rate = run.learning_rate
         return sb3.PPO(
             "MlpPolicy",
             environments,
@@ -84,7 +84,7 @@ def their_model(run: PPORun | DQNRun, environments: Any, seed: int) -> Any:
             vf_coef=run.value_coefficient,
             max_grad_norm=run.gradient_clip,
             policy_kwargs={"net_arch": {"pi": widths, "vf": widths}},
-            **(common | ({"learning_rate": lambda left: rate * left} if run.anneal else {})),
+            **common,
         )
     return sb3.DQN(
         "MlpPolicy",

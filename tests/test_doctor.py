@@ -289,8 +289,9 @@ def test_the_lock_knows_its_budget_and_what_reads_what() -> None:
     assert lock.has(PARAMS.budget)
     assert not lock.has("full")
     after = lock.after({"download@mnist"})
-    assert {"prepare@mnist", "train@mnist-mlp-64"} <= after
+    assert {"prepare@mnist", "train@mnist-mlp-64", "report"} <= after
     assert not {"download@mnist", "train@cifar10-cnn"} & after
+    assert lock.after({"gradients"}) == {"report"}  # which reads the folders that it writes to
     assert lock.after(set()) == set()
 
 

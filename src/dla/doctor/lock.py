@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -35,7 +35,7 @@ class Lock:
         found: set[str] = set()
         waiting = set(changed)
         while waiting:
-            written = {out["path"] for name in waiting for out in self.stages.get(name, {}).get("outs", [])}
+            written = {path for name in waiting for path in self._written(name)}
             waiting = {
                 name
                 for name, stage in self.stages.items()
@@ -43,6 +43,12 @@ class Lock:
             }
             found |= waiting
         return found
+
+    def _written(self, stage: str) -> Iterator[str]:
+        """The outputs of a stage and the folders they lie in, which another stage can depend on as a whole."""
+        for output in self.stages.get(stage, {}).get("outs", []):
+            path = PurePosixPath(output["path"])
+            yield from map(str, (path, *path.parents))
 
 
 def read_lock() -> Lock:

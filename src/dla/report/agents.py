@@ -15,11 +15,7 @@ Judged = dict[str, dict[str, Any]]  # metrics by run
 
 def chapter(params: Params, results: Results) -> Chapter:
     """Agents by environment: curves, greedy episodes on new seeds, a recorded episode."""
-    judged: Judged = {}
-    for name in params.agent:
-        metrics = results.metrics(f"metrics/agent/{name}.json", f"agent@{name}")
-        if metrics is not None:
-            judged[name] = metrics
+    judged = results.each(params.agent, "agent")
     blocks: list[Block] = []
     for environment in dict.fromkeys(metrics["environment"] for metrics in judged.values()):
         names = [name for name, metrics in judged.items() if metrics["environment"] == environment]

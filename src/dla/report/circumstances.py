@@ -38,7 +38,9 @@ def cuts(params: Params) -> Table:
         changed = [f"{key} {_shown(before[key])} → {_shown(after[key])}" for key in before if before[key] != after[key]]
         if changed:
             rows.append((stage, "; ".join(changed)))
-    caption = f"What the budget {params.budget} cuts off the settings in params.yaml, which are the laboratories'."
+    caption = (
+        f"What the budget {params.budget} cuts off the settings in params.yaml: the laboratories', or marked (ours)."
+    )
     return Table(caption, ("stage", "settings"), rows)
 
 

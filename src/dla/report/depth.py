@@ -34,29 +34,29 @@ def chapter(params: Params, results: Results) -> Chapter:
 
 def read(params: Params, results: Results) -> Tested:
     """The image runs that have been trained."""
-    found: Tested = {}
-    for name in params.train:
-        metrics = results.metrics(f"metrics/train/{name}.json", f"train@{name}")
-        if metrics is not None:
-            found[name] = (params.image_run(name), metrics, Share.read(metrics["test"]))
-    return found
+    trained = results.each(params.train, "train")
+    return {name: (params.image_run(name), metrics, Share.read(metrics["test"])) for name, metrics in trained.items()}
 
 
 def _finding(tested: Tested) -> str:
     """The deepest plain net against the shallowest on the same data."""
     if not tested:
         return NOTHING
-    models = {name: run.model for name, (run, _, _) in tested.items()}
-    depths = {
-        name: model.depth
-        for name, model in models.items()
-        if isinstance(model, DeepCNNModel) and model.name == "plain_cnn"
-    }
-    if len(depths) < 2:
-        return "Not shown: this takes plain nets of two depths."
+    depths = _plain_depths(tested)
+    if len(set(depths.values())) < 2:
+        return "Not shown: this takes plain nets of two depths on the same data."
     shallow, deep = min(depths, key=lambda name: depths[name]), max(depths, key=lambda name: depths[name])
     first, second = ((f"the plain net of {depths[name]} layers", tested[name][2]) for name in (deep, shallow))
     return f"{compare(first, second, 'test pictures')} One seed each; the next chapter has many."
+
+
+def _plain_depths(tested: Tested) -> dict[str, int]:
+    """Layers of the plain nets on the data that the first of them has."""
+    plain = {name: run for name, (run, _, _) in tested.items() if run.model.name == "plain_cnn"}
+    data = next((run.data for run in plain.values()), None)
+    return {
+        name: run.model.depth for name, run in plain.items() if run.data == data and isinstance(run.model, DeepCNNModel)
+    }
 
 
 def _blocks(tested: Tested, results: Results) -> list[Block]:

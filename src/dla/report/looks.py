@@ -16,11 +16,7 @@ Explained = dict[str, dict[str, Any]]  # metrics by run
 
 def chapter(params: Params, results: Results) -> Chapter:
     """Class activation maps, and what they are worth."""
-    explained: Explained = {}
-    for name in params.cam:
-        metrics = results.metrics(f"metrics/cam/{name}.json", f"cam@{name}")
-        if metrics is not None:
-            explained[name] = metrics
+    explained = results.each(params.cam, "cam")
     embedded = any(metrics["data"] == "embedded" for metrics in explained.values())
     return Chapter(
         key="looks",

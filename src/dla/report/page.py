@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from dla.errors import UserError
 from dla.report import agents, depth, features, looks, skips, verse
 from dla.report.chapter import Chapter, Chart
 from dla.report.circumstances import circumstances, cuts
@@ -28,7 +30,7 @@ def make_page(params: Params, root: Path = Path()) -> str:
     UserError
         If a file is there but cannot be read.
     """
-    chapters = [module.chapter(params, Results(root)) for module in CHAPTERS]
+    chapters = [_chapter(module, params, root) for module in CHAPTERS]
     templates = Environment(
         loader=PackageLoader("dla.report"),
         autoescape=True,
@@ -45,6 +47,15 @@ def make_page(params: Params, root: Path = Path()) -> str:
         vega=vega(VEGA_LITE),
         commands={chapter.key: _fill(chapter) for chapter in chapters},
     )
+
+
+def _chapter(module: ModuleType, params: Params, root: Path) -> Chapter:
+    try:
+        chapter: Chapter = module.chapter(params, Results(root))
+    except KeyError as error:  # of another version of the stage
+        name = module.__name__.rpartition(".")[2]
+        raise UserError(f"report: the results of chapter {name} have no {error}; write them anew: dvc repro") from error
+    return chapter
 
 
 def _fill(chapter: Chapter) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,15 @@ class Results:
     def text(self, path: str, stage: str) -> str | None:
         """A text, or None if STAGE has not run."""
         content = self._bytes(path, stage)
-        return None if content is None else content.decode("utf-8")
+        try:
+            return None if content is None else content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: is not text ({error}); write it anew: dvc repro -f -s {stage}") from None
+
+    def each(self, names: Iterable[str], folder: str) -> dict[str, dict[str, Any]]:
+        """The metrics of those of `names` whose stage `folder@NAME` has run."""
+        found = {name: self.metrics(f"metrics/{folder}/{name}.json", f"{folder}@{name}") for name in names}
+        return {name: metrics for name, metrics in found.items() if metrics is not None}
 
     def _bytes(self, path: str, stage: str) -> bytes | None:
         try:
@@ -67,6 +77,7 @@ def _value(text: str) -> float | str | None:
     if not text:
         return None
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return text
+    return number if math.isfinite(number) else None

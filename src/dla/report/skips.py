@@ -30,7 +30,7 @@ def chapter(params: Params, results: Results) -> Chapter:
     embedded = any(found is not None and found["data"] == "embedded" for found in (repeats, gradients))
     blocks: list[Block] = []
     if repeats is not None:
-        blocks += [*_curves(results), _table(repeats, labels)]
+        blocks += [*_curves(results), _table(repeats, labels, params.repeats.confidence)]
     if gradients is not None:
         blocks += _gradients(params, results)
     return Chapter(
@@ -74,7 +74,7 @@ def _curves(results: Results) -> list[Block]:
     return [Chart("Training loss over the seeds: mean, and a standard deviation to either side.", spec)]
 
 
-def _table(repeats: dict[str, Any], labels: tuple[str, ...]) -> Table:
+def _table(repeats: dict[str, Any], labels: tuple[str, ...], confidence: float) -> Table:
     first, second = labels
     rows = []
     for key, (name, share) in MEASURES.items():
@@ -88,7 +88,7 @@ def _table(repeats: dict[str, Any], labels: tuple[str, ...]) -> Table:
         )
         mean = _number(difference["mean"], share=share, sign="+")
         rows.append((name, *numbers, mean, spread, p_value(difference["permutation_p"])))
-    header = ("measure", first, second, "difference", "95 % interval", "permutation test")
+    header = ("measure", first, second, "difference", f"{confidence:.0%} interval", "permutation test")
     return Table("Means over the seeds; differences are paired, seed by seed.", header, rows)
 
 

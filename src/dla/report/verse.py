@@ -22,11 +22,7 @@ QUALITY = {  # of metrics/lm: what it is called, and how it is written
 
 def chapter(params: Params, results: Results) -> Chapter:
     """Language models of characters, what they write, and how models go on from the same prompts."""
-    trained = {}
-    for name in params.lm:
-        metrics = results.metrics(f"metrics/lm/{name}.json", f"lm@{name}")
-        if metrics is not None:
-            trained[name] = metrics
+    trained = results.each(params.lm, "lm")
     generated = results.metrics("data/generated.json", "generate")
     embedded = any(metrics["data"] == "embedded" for metrics in trained.values())
     blocks = [block for name, metrics in trained.items() for block in _model(name, metrics, results)]

@@ -50,8 +50,8 @@ def hidden_layers(inputs: int, widths: Sequence[int]) -> nn.Sequential:
 class Adam:
     """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1) for a small net, in one vector.
 
-    A step of torch's own on ten small tensors, with zeroing and clipping them, takes as long as the rest of an update.
-    Here parameters and gradients become views of one vector each, and a step is eight operations on those.
+    A step of torch's own is several operations for each tensor, and as many again to zero and to clip them. Here
+    parameters and gradients become views of one vector each, and a step is eight operations on those.
 
     Parameters
     ----------
