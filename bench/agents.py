@@ -91,6 +91,7 @@ def their_model(run: PPORun | DQNRun, environments: Any, seed: int) -> Any:
         environments,
         buffer_size=run.buffer,
         batch_size=run.batch_size,
+        n_steps=run.n_steps,
         learning_starts=run.learning_starts,
         train_freq=run.train_every // run.copies,
         gradient_steps=run.updates,

@@ -20,12 +20,13 @@ from dla.artifacts import read_table
 from dla.checkpoint import Checkpoint
 from dla.cli.main import main
 from dla.errors import UserError
-from dla.rl.dqn import DQN, Buffer, QNet, Transitions, targets
+from dla.rl.dqn import DQN, QNet, targets
 from dla.rl.environments import Transition, make_environments
 from dla.rl.evaluate import evaluate, play, summary, write_gif
 from dla.rl.navigation import VectorNavigation
 from dla.rl.nets import Adam, Normal, Softmax
 from dla.rl.ppo import PPO, ActorCritic, Rollout, advantages
+from dla.rl.replay import Buffer, Steps, Transitions
 from dla.rl.results import read_agent, write_agents
 from dla.rl.rooms import BEAMS, FORWARD, LEFT, RANGE, RIGHT, ROBOT, SIDE, STRIDE, Rooms
 from dla.rl.train import Progress, TrainedAgent, train_agent
@@ -258,28 +259,71 @@ def test_termination_ends_the_value_and_truncation_does_not() -> None:
 
 def test_targets_are_those_worked_out_by_hand() -> None:
     following = torch.tensor([[1.0, 3.0], [5.0, 2.0], [7.0, 4.0]])
-    wanted = targets(torch.tensor([1.0, 1, 1]), torch.tensor([0.0, 1, 0]), following, torch.tensor([1, 0, 1]), 0.5)
+    wanted = targets(torch.ones(3), torch.tensor([0.5, 0, 0.5]), following, torch.tensor([1, 0, 1]))
     assert wanted.tolist() == [1 + 0.5 * 3, 1, 1 + 0.5 * 4]
 
 
-def step_of(values: list[float], *, terminated: bool = False, real: tuple[bool, ...] = (True, True)) -> Transition:
+def step_of(values: list[float], *, terminated: bool = False, truncated: bool = False, real: bool = True) -> Transition:
+    """A step of two copies to observations `values`, each its reward too; of the second copy it is as told."""
     column = np.array(values, np.float32)
-    flags = np.full(2, terminated)
-    return Transition(column[:, None], column, flags, ~flags & False, np.array(real))
+    over, cut = np.array([False, terminated]), np.array([False, truncated])
+    return Transition(column[:, None], column, over, cut, np.array([True, real]))
 
 
-def test_the_buffer_forgets_the_oldest_and_never_learns_of_resets() -> None:
+def summed(n: int, steps: list[Transition]) -> list[tuple[float, ...]]:
+    """What is learned from: observation, action, rewards, observation after and discount, in the order it is ready."""
+    memory, found = Steps(n, 2, 1, discount=0.5), []
+    seen = torch.zeros(2, 1)
+    for number, step in enumerate(steps):
+        found.append(memory.add(seen, torch.tensor([number, 10 + number]), step))
+        seen = torch.from_numpy(step.observations)
+    found += memory.finish()
+    rows = [torch.cat([column.float().view(-1) for column in pair]) for one in found for pair in zip(*one, strict=True)]
+    return [tuple(row.tolist()) for row in rows]
+
+
+def test_what_is_learned_from_one_step_is_that_step() -> None:
+    steps = [step_of([1, 2], terminated=True), step_of([3, 4], real=False), step_of([5, 6], truncated=True)]
+    assert summed(1, steps) == [
+        (0, 0, 1, 1, 0.5),
+        (0, 10, 2, 2, 0),
+        (1, 1, 3, 3, 0.5),
+        (3, 2, 5, 5, 0.5),
+        (4, 12, 6, 6, 0.5),  # truncated: its value goes on
+    ]
+
+
+def test_rewards_of_several_steps_are_those_summed_by_hand() -> None:
+    steps = [step_of([1, 2]), step_of([3, 4]), step_of([5, 6]), step_of([7, 8])]
+    assert [row for row in summed(3, steps) if row[1] < 10] == [
+        (0, 0, 1 + 3 / 2 + 5 / 4, 5, 1 / 8),
+        (1, 1, 3 + 5 / 2 + 7 / 4, 7, 1 / 8),
+        (3, 2, 5 + 7 / 2, 7, 1 / 4),  # cut off by the end of the steps
+        (5, 3, 7, 7, 1 / 2),
+    ]
+
+
+@pytest.mark.parametrize(("how", "left"), [("terminated", (0, 0)), ("truncated", (1 / 4, 1 / 2))])
+def test_a_sum_ends_with_its_episode(how: str, left: tuple[float, float]) -> None:
+    steps = [step_of([1, 2]), step_of([3, 4], **{how: True}), step_of([5, 6], real=False), step_of([7, 8])]
+    assert [row for row in summed(3, steps) if row[1] >= 10] == [
+        (0, 10, 2 + 4 / 2, 4, left[0]),
+        (2, 11, 4, 4, left[1]),
+        (6, 13, 8, 8, 1 / 2),  # of the episode after; the reset between them taught nothing
+    ]
+
+
+def test_the_buffer_forgets_the_oldest() -> None:
     buffer = Buffer(4, 1)
-    seen = torch.tensor([[0.0], [0.0]])
-    buffer.add(seen, torch.tensor([0, 1]), step_of([1, 2]))
-    buffer.add(seen, torch.tensor([0, 1]), step_of([3, 4], real=(False, True)))
-    assert (buffer.count, buffer.following[:3, 0].tolist()) == (3, [1, 2, 4])
-    buffer.add(seen, torch.tensor([0, 1]), step_of([5, 6], terminated=True))
-    assert (buffer.count, sorted(buffer.following[:, 0].tolist())) == (4, [2, 4, 5, 6])
-    observations, actions, rewards, following, terminated = buffer.sample(500)
+    for number in range(3):
+        column = torch.tensor([2.0 * number, 2.0 * number + 1])
+        buffer.add(Transitions(column[:, None], column.long(), column, column[:, None], column / 10))
+        assert buffer.count == min(2 * number + 2, 4)
+    observations, actions, rewards, following, discounts = buffer.sample(500)
     assert observations.shape == following.shape == (500, 1)
-    assert set(zip(rewards.tolist(), terminated.tolist(), strict=True)) == {(2, 0), (4, 0), (5, 1), (6, 1)}
-    assert set(actions.tolist()) == {0, 1}
+    assert set(rewards.tolist()) == {2, 3, 4, 5}
+    for column in (observations[:, 0], actions, following[:, 0], 10 * discounts):
+        torch.testing.assert_close(column.float(), rewards)
 
 
 def test_a_softmax_samples_by_its_probabilities() -> None:
@@ -361,7 +405,7 @@ def test_double_q_learning_values_with_the_target_what_the_net_chooses(double: b
     state = torch.eye(5)[:1]
     after, online = learner.target(state), learner.net(state)
     assert after.argmax() != online.argmax()
-    batch = Transitions(state, torch.tensor([0]), torch.tensor([2.0]), state, torch.tensor([0.0]))
+    batch = Transitions(state, torch.tensor([0]), torch.tensor([2.0]), state, torch.tensor([0.99]))
     chosen = online.argmax() if double else after.argmax()
     wanted = 2 + 0.99 * after[0, chosen]
     loss, value = learner.update(batch, after)
@@ -475,10 +519,11 @@ SOON = {"episodes": 5, "checkpoints": 4, "points": 7}
     [
         ppo(environment="CartPole-v1", steps=6400, **SOON),
         dqn(environment="CartPole-v1", steps=2400, **SOON),
+        dqn(environment="CartPole-v1", steps=2400, n_steps=3, **SOON),
         ppo(environment="dla/Navigation-v0", steps=3200, **SOON),
         ppo(environment="test/Counter-v0", steps=3200, **SOON),  # its state cannot be saved
     ],
-    ids=["ppo CartPole", "dqn CartPole", "ppo Navigation", "ppo Counter"],
+    ids=["ppo CartPole", "dqn CartPole", "dqn CartPole 3 steps", "ppo Navigation", "ppo Counter"],
 )
 def test_a_killed_run_ends_in_the_same_bits(
     folder: Path, monkeypatch: pytest.MonkeyPatch, run: PPORun | DQNRun

@@ -1,13 +1,12 @@
-"""Deep Q-learning (Mnih et al. 2015, doi 10.1038/nature14236), double and dueling if asked."""
+"""Deep Q-learning (Mnih et al. 2015, doi 10.1038/nature14236); double, dueling and n-step if asked."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -15,8 +14,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from dla.errors import UserError
-from dla.rl.environments import Environments, Transition, Update
+from dla.rl.environments import Environments, Update
 from dla.rl.nets import Adam, sizes
+from dla.rl.replay import Buffer, Steps, Transitions
 from dla.settings.agents import DQNRun
 
 
@@ -47,70 +47,18 @@ class QNet(nn.Module):
         return found
 
 
-class Transitions(NamedTuple):
-    """What is learned from."""
-
-    observations: torch.Tensor  # (B, D)
-    actions: torch.Tensor  # (B,) int64
-    rewards: torch.Tensor  # (B,)
-    following: torch.Tensor  # (B, D), the observations after
-    terminated: torch.Tensor  # (B,) 0 or 1
-
-    def split(self, size: int) -> Iterator[Transitions]:
-        """Batches of so many."""
-        return map(Transitions._make, zip(*(column.split(size) for column in self), strict=True))
-
-
-class Buffer:
-    """The last transitions, in tensors that are made once."""
-
-    def __init__(self, size: int, width: int) -> None:
-        self.observations, self.following = torch.empty(size, width), torch.empty(size, width)
-        self.actions = torch.empty(size, dtype=torch.int64)
-        self.rewards, self.terminated = torch.empty(size), torch.empty(size)
-        self.size, self.next, self.count = size, 0, 0
-
-    def add(self, observations: torch.Tensor, actions: torch.Tensor, step: Transition) -> None:
-        """Remember what was real of one step of N copies; the oldest are forgotten."""
-        real = torch.from_numpy(np.flatnonzero(step.real))
-        places = (self.next + torch.arange(len(real))) % self.size
-        self.observations[places] = observations[real]
-        self.following[places] = torch.from_numpy(step.observations).view(len(observations), -1)[real].float()
-        self.actions[places] = actions[real]
-        self.rewards[places] = torch.from_numpy(step.rewards)[real]
-        self.terminated[places] = torch.from_numpy(step.terminated)[real].float()
-        self.next = (self.next + len(real)) % self.size
-        self.count = min(self.count + len(real), self.size)
-
-    def sample(self, count: int) -> Transitions:
-        """Random ones."""
-        rows = torch.randint(self.count, (count,))
-        return Transitions(*(getattr(self, name).index_select(0, rows) for name in Transitions._fields))
-
-    def state(self) -> dict[str, Any]:
-        """What was remembered."""
-        tensors = {name: getattr(self, name)[: self.count].clone() for name in Transitions._fields}
-        return {**tensors, "next": self.next, "count": self.count}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Remember a `state`."""
-        self.next, self.count = state["next"], state["count"]
-        for name in Transitions._fields:
-            getattr(self, name)[: self.count] = state[name]
-
-
 def targets(
-    rewards: torch.Tensor, terminated: torch.Tensor, following: torch.Tensor, chosen: torch.Tensor, discount: float
+    rewards: torch.Tensor, discounts: torch.Tensor, following: torch.Tensor, chosen: torch.Tensor
 ) -> torch.Tensor:
     """What the value of the actions that were taken should have been, (B,).
 
     Parameters
     ----------
-    following : (B, A) values of the actions after, by the target net; of a truncated episode they count
+    discounts : (B,) what the value of what follows counts; 0 after termination, not after truncation
+    following : (B, A) values of the actions after, by the target net
     chosen : (B,) which of them is taken
     """
-    value = following.gather(1, chosen[:, None]).squeeze(1)
-    return rewards + discount * (1 - terminated) * value
+    return rewards + discounts * following.gather(1, chosen[:, None]).squeeze(1)
 
 
 class DQN:
@@ -124,7 +72,9 @@ class DQN:
         self.net = QNet(settings, environments.observation_space, environments.action_space)
         self.target = copy.deepcopy(self.net).requires_grad_(False)
         self.optimizer = Adam(self.net, settings.learning_rate, settings.gradient_clip)
-        self.buffer = Buffer(settings.buffer, spaces.flatdim(environments.observation_space))
+        width = spaces.flatdim(environments.observation_space)
+        self.steps = Steps(settings.n_steps, self.copies, width, settings.discount)
+        self.buffer = Buffer(settings.buffer, width)
         self.actions = int(environments.action_space.n)  # type: ignore[attr-defined]  # QNet has seen to it
 
     def step_size(self) -> int:
@@ -144,13 +94,15 @@ class DQN:
             for first in range(done, done + self.step_size(), self.copies):
                 actions = self.explore(seen, self.epsilon(first))
                 transition = environments.step(actions.numpy())
-                self.buffer.add(seen, actions, transition)
+                self.buffer.add(self.steps.add(seen, actions, transition))
                 seen = torch.from_numpy(transition.observations).view(self.copies, -1).float()
             done += self.step_size()
             told = {"epsilon": self.epsilon(done)}
-            if done >= self.settings.learning_starts:
+            if done >= self.settings.learning_starts and self.buffer.count:
                 told |= self.learn(done)
             yield transition.observations, told
+        for left in self.steps.finish():  # here a checkpoint may be made, and other episodes begin
+            self.buffer.add(left)
 
     @torch.no_grad()
     def explore(self, observations: torch.Tensor, epsilon: float) -> torch.Tensor:
@@ -178,7 +130,7 @@ class DQN:
         """One step of the optimizer, `after` being the target net's values (B, A) of what followed."""
         with torch.no_grad():
             chosen = (self.net(batch.following) if self.settings.double else after).argmax(1)  # arXiv 1509.06461
-            wanted = targets(batch.rewards, batch.terminated, after, chosen, self.settings.discount)
+            wanted = targets(batch.rewards, batch.discounts, after, chosen)
         values = self.net(batch.observations).gather(1, batch.actions[:, None]).squeeze(1)
         loss = F.smooth_l1_loss(values, wanted)  # Huber's: errors beyond 1 pull no harder
         self.optimizer.step(loss)

@@ -38,6 +38,7 @@ class DQNRun(AgentRun):
     name: Literal["dqn"]
     buffer: Count  # transitions that are remembered
     batch_size: Count
+    n_steps: Count = 1  # whose rewards are summed before the value of what follows counts (Sutton 1988)
     learning_starts: Count  # steps before the first update
     train_every: Count  # steps between updates, a multiple of the copies
     updates: Count = 1  # at a time
