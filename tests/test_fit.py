@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from dla.fit import (
     mode,
 )
 from dla.optim import Steps, build_optimizer, learning_rate_at
-from dla.runtime import Plan
-from dla.settings.training import Training
+from dla.runtime import Plan, threads
+from dla.settings.training import Runtime, Training
 
 PLAN = Plan(torch.device("cpu"), torch.float32, False, "for a test")
 
@@ -252,3 +253,14 @@ def test_a_broken_checkpoint_costs_its_epochs_and_nothing_else(checkpoint: Check
     checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:100])
     torch.manual_seed(1)
     assert train(checkpoint, net()) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot keep a process to some cores")
+def test_threads_are_one_per_core_that_may_be_used() -> None:
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert threads(Runtime("cpu", "auto", "auto")) == 1
+        assert threads(Runtime("cpu", "auto", "auto", threads=3)) == 3
+    finally:
+        os.sched_setaffinity(0, allowed)

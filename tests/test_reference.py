@@ -57,4 +57,4 @@ def test_comments_are_read_beside_above_and_at_the_type() -> None:
     assert comments(Training)["learning_rate"] == "the peak, under a schedule that moves"
     assert comments(Training)["keep"].startswith("Weights of the epoch with the best accuracy")
     assert comments(Embedding)["excerpt"].startswith("jointly; else what is cut is always the end. What is left of")
-    assert comments(Training)["epochs"] == ""
+    assert comments(Training)["optimizer"] == ""

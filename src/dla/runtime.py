@@ -45,7 +45,7 @@ CPU = Plan(torch.device("cpu"), torch.float32, compiled=False, reason="a few exa
 
 def start(runtime: Runtime) -> torch.device:
     """Set threads, determinism and memory for this process, and choose the device."""
-    torch.set_num_threads(runtime.threads or os.cpu_count() or 1)
+    torch.set_num_threads(threads(runtime))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(".cache/inductor").resolve()))  # kept between stages
     torch.use_deterministic_algorithms(True)
@@ -53,6 +53,16 @@ def start(runtime: Runtime) -> torch.device:
     torch.backends.cudnn.benchmark = False
     keep_freed_memory()
     return choose_device(runtime.device)
+
+
+def threads(runtime: Runtime) -> int:
+    """CPU threads of a run: those asked for, or one per core."""
+    return runtime.threads or cores()
+
+
+def cores() -> int:
+    """The cores that this process may use: of a shared machine often not all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_device(device: str) -> torch.device:

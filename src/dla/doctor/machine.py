@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import math
-import os
 import subprocess
 import sys
 
@@ -43,7 +42,7 @@ def computing(settings: Runtime) -> list[Finding]:
     try:
         import torch
 
-        from dla.runtime import BFLOAT16_PAYS, COMPILE_PAYS, choose_device, plan
+        from dla.runtime import BFLOAT16_PAYS, COMPILE_PAYS, choose_device, cores, plan, threads
     except (ImportError, OSError) as error:  # OSError: a shared library is missing
         problem = f"torch cannot be imported ({error}); install the requirements anew: rm -rf .venv && make install"
         return [Finding("torch", "cannot be imported", problem, stops=True)]
@@ -54,16 +53,18 @@ def computing(settings: Runtime) -> list[Finding]:
         much = plan(settings, device, BFLOAT16_PAYS, batches=math.ceil(COMPILE_PAYS / BFLOAT16_PAYS))
     except UserError as error:
         return [found, Finding("device", "not usable", str(error), stops=True)]
-    # As dla.runtime.start sets them; calling it here would take two seconds for torch's compiler.
-    threads = settings.threads or os.cpu_count() or 1
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
     return [
         found,
         _device(device.type, name, settings),
         Finding("small runs", little.reason, facts={"dtype": str(little.dtype), "compiled": little.compiled}),
         Finding("large runs", much.reason, facts={"dtype": str(much.dtype), "compiled": much.compiled}),
-        Finding("threads", f"{threads} on {os.cpu_count()} cores", facts={"threads": threads, "cores": os.cpu_count()}),
+        _threads(threads(settings), cores()),
     ]
+
+
+def _threads(threads: int, cores: int) -> Finding:
+    return Finding("threads", f"{threads} on {cores} cores", facts={"threads": threads, "cores": cores})
 
 
 def _device(kind: str, name: str, settings: Runtime) -> Finding:

@@ -61,13 +61,20 @@ def table(schema: type) -> str:
     own = [field for field in fields(schema) if field.name in schema.__annotations__]
     hints, meanings = get_type_hints(schema, include_extras=True), comments(schema)
     lines = ["| setting | value | if left out | meaning |", "|---|---|---|---|"]
-    return "\n".join([*lines, *(_row(field, hints[field.name], meanings[field.name]) for field in own), ""])
+    rows = [_row(field, hints[field.name], meanings[field.name] or _purpose(hints[field.name])) for field in own]
+    return "\n".join([*lines, *rows, ""])
 
 
 def _row(field: Field[Any], hint: Any, meaning: str) -> str:
     default = "required" if field.default is MISSING else _literal(field.default)
     cells = (f"`{field.name}`", ", ".join([kind(hint), *limits(hint)]), default, meaning)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _purpose(hint: Any) -> str:
+    """What a type's one dataclass says of itself first."""
+    schemas = [part for part in (hint, *get_args(hint)) if is_dataclass(part)]
+    return (inspect.getdoc(schemas[0]) or "").splitlines()[0].rstrip(".") if len(schemas) == 1 else ""
 
 
 # --- where a dataclass stands ----------------------------------------------------------------------------------

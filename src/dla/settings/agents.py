@@ -23,7 +23,7 @@ class AgentRun:
     copies: Count  # of the environment, side by side
     widths: tuple[Count, ...]  # hidden layers of every net
     discount: Share  # of what comes one step later, gamma
-    learning_rate: Positive
+    learning_rate: Positive  # of Adam
     anneal: bool = False  # the learning rate falls linearly to nothing
     gradient_clip: Positive | None = None  # largest norm of the gradient
     episodes: Count  # greedy ones, on seeds that training never saw, to judge the agent by
@@ -37,7 +37,7 @@ class DQNRun(AgentRun):
 
     name: Literal["dqn"]
     buffer: Count  # transitions that are remembered
-    batch_size: Count
+    batch_size: Count  # transitions of an update
     n_steps: Count = 1  # whose rewards are summed before the value of what follows counts (Sutton 1988)
     learning_starts: Count  # steps before the first update
     train_every: Count  # steps between updates, a multiple of the copies
@@ -61,7 +61,7 @@ class PPORun(AgentRun):
     clip: Positive  # how far the ratio of probabilities may go from 1
     value_clip: bool = False  # the same limit for the value
     value_coefficient: NonNegative = 0.5  # of the mean squared error of values in the loss
-    entropy_coefficient: NonNegative = 0.0
+    entropy_coefficient: NonNegative = 0.0  # of the policy's entropy, which the loss rewards
     normalize_advantages: bool = True  # per minibatch
 
 

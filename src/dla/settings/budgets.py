@@ -19,7 +19,7 @@ T = TypeVar("T")
 class DataBudget:
     """Where data come from."""
 
-    source: Literal["embedded", "hub"]
+    source: Literal["embedded", "hub"]  # embedded: what the dependencies carry; hub: what `sources` names
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -120,14 +120,14 @@ class Budget:
     pair: TrainCaps
     gradients: GradientCaps
     cam: ExplanationCaps
-    embed: dict[str, EmbeddingCaps]  # by name
+    embed: dict[str, EmbeddingCaps]
     classify: HeadCaps
-    finetune: dict[str, FineTuningCaps]  # by name
+    finetune: dict[str, FineTuningCaps]
     tsne: ScatterCaps
     rank: HeadCaps
     lm: LanguageModelCaps
     generate: GenerationCaps
-    agent: dict[str, AgentCaps]  # by name
+    agent: dict[str, AgentCaps]
 
 
 # --- settings cut down to their limits, never made larger -----------------------------------------------------------

@@ -28,9 +28,9 @@ class ModelSource:
 
     type: Literal["model"]
     repository: Name  # owner/name on the Hub, or a folder on this machine
-    revision: Name
+    revision: Name  # branch, tag or commit
     files: tuple[Name, ...]  # patterns of its files in the repository
-    embedded: Name
+    embedded: Name  # what stands in for it under a budget with source: embedded
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -40,7 +40,7 @@ class TextSource:
     type: Literal["text"]
     url: Name  # https://..., or a file on this machine
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]  # of the file as it is there
-    embedded: Name
+    embedded: Name  # what stands in for it under a budget with source: embedded
 
 
 Source = Annotated[DatasetSource | ModelSource | TextSource, Field(discriminator="type")]
@@ -53,12 +53,12 @@ class Images:
     kind: Literal["images"]
     format: Literal["safetensors"]
     source: Name  # a key of `sources`
-    image_column: Name
-    label_column: Name
+    image_column: Name  # of the source's files
+    label_column: Name  # of the source's files
     channels: Literal[1, 3]  # 1: greyscale, 3: RGB
     image_size: Annotated[int, Field(ge=8, le=512)]  # pixels, height and width
     validation_fraction: Annotated[float, Field(gt=0, le=0.5)]  # of the training images
-    split_seed: Seed
+    split_seed: Seed  # of the choice of validation images
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -67,11 +67,11 @@ class Texts:
 
     kind: Literal["texts"]
     format: Literal["parquet"]
-    source: Name
-    text_column: Name
-    label_column: Name
+    source: Name  # a key of `sources`
+    text_column: Name  # of the source's files
+    label_column: Name  # of the source's files
     validation_fraction: Annotated[float, Field(gt=0, le=0.5)]  # of the training texts
-    split_seed: Seed
+    split_seed: Seed  # of the choice of validation texts
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -80,7 +80,7 @@ class Questions:
 
     kind: Literal["questions"]
     format: Literal["parquet"]
-    source: Name
+    source: Name  # a key of `sources`
     split_seed: Seed  # of the order of the training questions
 
 
@@ -90,7 +90,7 @@ class Corpus:
 
     kind: Literal["corpus"]
     format: Literal["parquet"]
-    source: Name
+    source: Name  # a key of `sources`
     form: Literal["verse", "prose"]  # verse is judged by its metre and rhymes too
     parts: tuple[Name, ...]  # lines that each begin a part of the text; what stands before the first is dropped
     kept: tuple[Name, ...]  # the parts that are kept

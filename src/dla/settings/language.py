@@ -28,8 +28,8 @@ class LanguageModel(Training):
     """A GPT-2 of characters, trained on random passages; an epoch is `steps` batches of them."""
 
     data: Name  # a key of `data` of kind corpus
-    layers: Count
-    heads: Count
+    layers: Count  # transformer blocks
+    heads: Count  # of attention, in each block
     width: Count  # of the residual stream, in total over the heads
     context: Annotated[int, Field(ge=8)]  # characters
     dropout: Fraction = 0.0  # of embeddings and of what each block adds
@@ -49,6 +49,6 @@ class Generation:
     trained: Name  # a key of `lm`
     corpus: Name  # a key of `data` whose tokens are counted
     prompts: Annotated[tuple[Name, ...], Field(min_length=1)]
-    methods: dict[Name, Sampling]
+    methods: dict[Name, Sampling]  # each continues every prompt, with both models
     length: Count  # tokens that are written after a prompt, at most
     seed: Seed

@@ -18,7 +18,7 @@ class MLPModel:
     family: Literal["mlp"]
     name: Literal["mlp", "skip_mlp"]
     widths: tuple[Count, ...]  # units of the hidden layers
-    dropout: Fraction = 0.0
+    dropout: Fraction = 0.0  # after every hidden layer
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -28,7 +28,7 @@ class CNNModel:
     family: Literal["cnn"]
     name: Literal["cnn"]
     widths: Annotated[tuple[Count, ...], Field(min_length=1)]  # channels of the blocks
-    dropout: Fraction = 0.0
+    dropout: Fraction = 0.0  # in every block
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -39,7 +39,7 @@ class DeepCNNModel:
     name: Literal["plain_cnn", "residual_cnn"]
     width: Count  # channels of every layer
     depth: Count  # plain_cnn: convolutions after the stem; residual_cnn: blocks of two convolutions
-    batch_norm: bool = True
+    batch_norm: bool = True  # after every convolution
 
 
 @dataclass(frozen=True, config=STRICT)

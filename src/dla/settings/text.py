@@ -20,7 +20,7 @@ Excerpt = Literal["beginning", "nearest"]
 class Embedding:
     """Features of every text of a data set from a frozen language model."""
 
-    data: Name
+    data: Name  # a key of `data`, of kind texts or questions
     encoder: Name  # a key of `sources` of type model
     # What becomes one vector: text: a text; separate: an article, a question, an option each; joint: all three at once.
     formulation: Literal["text", "separate", "joint"]
@@ -45,9 +45,9 @@ class MLPHead(Training):
     """A multilayer perceptron on frozen features."""
 
     name: Literal["mlp"]
-    features: Name
-    widths: tuple[Count, ...]
-    dropout: Fraction = 0.0
+    features: Name  # a key of `embed`
+    widths: tuple[Count, ...]  # units of the hidden layers
+    dropout: Fraction = 0.0  # after every hidden layer
     seed: Seed
 
 
@@ -58,25 +58,25 @@ Head = Annotated[LogisticRegressionHead | MLPHead, Field(discriminator="name")]
 class WordCounts:
     """Logistic regression on TF-IDF: what counting words comes to, without any language model."""
 
-    data: Name
+    data: Name  # a key of `data` of kind texts
     longest: Annotated[int, Field(ge=1, le=5)]  # words of the longest n-gram that is counted
     rarest: Count  # texts that a counted n-gram occurs in, at least
-    c: Positive
-    iterations: Count
+    c: Positive  # scikit-learn's C: the inverse of the regularisation's strength
+    iterations: Count  # of L-BFGS, at most
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class FineTuning(Training):
     """The encoder itself, trained end to end: on texts as a classifier, on questions as a multiple-choice model."""
 
-    data: Name
-    encoder: Name
-    max_tokens: Annotated[int, Field(ge=8)]
+    data: Name  # a key of `data`, of kind texts or questions
+    encoder: Name  # a key of `sources` of type model
+    max_tokens: Annotated[int, Field(ge=8)]  # what is longer is cut
     excerpt: Excerpt = "beginning"  # of an article
     # What the model's head sees: cls: the first token's vector, as BERT has it; mean: over all tokens, as encoders
     # of sentences have it, which never trained the first.
     pooling: Literal["cls", "mean"] = "cls"
-    examples: Count | None = None
+    examples: Count | None = None  # training rows; all of them if left out
     parts: Count = 1  # epochs that one pass over the data is divided into: validation and checkpoint come as often
     curriculum: bool = False  # the first pass goes from questions of level middle to high (Bengio et al. 2009)
     seed: Seed
@@ -87,21 +87,21 @@ class Scatter:
     """t-SNE of one split's features."""
 
     data: Name  # that of the features; names what the stage depends on
-    features: Name
+    features: Name  # a key of `embed`
     split: Literal["train", "validation", "test"]
     points: Count  # random texts of the split
-    perplexity: Positive
-    seed: Seed
+    perplexity: Positive  # about how many neighbours a point has
+    seed: Seed  # of the choice of points and of t-SNE
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Ranking(Training):
     """A perceptron that scores every option of a question; the highest score is the answer."""
 
-    features: Name
+    features: Name  # a key of `embed`
     # What it sees of separate features: their mean, or side by side with their products; joint features as they are.
     combine: Literal["mean", "interaction", "joint"]
-    loss: Literal["margin", "ratio", "softmax"]
-    widths: tuple[Count, ...]
-    dropout: Fraction = 0.0
+    loss: Literal["margin", "ratio", "softmax"]  # of right against wrong scores: margin, their ratio, or cross-entropy
+    widths: tuple[Count, ...]  # units of the hidden layers
+    dropout: Fraction = 0.0  # after every hidden layer
     seed: Seed

@@ -14,8 +14,8 @@ from dla.settings.values import Count, Fraction, NonNegative, Positive
 class Training:
     """What the training loop needs to know; a setting that is left out is off."""
 
-    epochs: Count
-    batch_size: Count
+    epochs: Count  # passes over the training data
+    batch_size: Count  # examples of a step
     optimizer: Literal["sgd", "adam", "adamw"]
     learning_rate: Positive  # the peak, under a schedule that moves
     schedule: Literal["constant", "cosine", "one-cycle"] = "constant"  # per step
@@ -23,8 +23,8 @@ class Training:
     last_rate: Fraction = 0.0  # share of the peak that cosine falls to
     momentum: Fraction = 0.0  # sgd only; Nesterov's form
     beta2: Fraction = 0.999  # adam and adamw only: how long squares of gradients are remembered
-    weight_decay: NonNegative = 0.0
-    label_smoothing: Fraction = 0.0
+    weight_decay: NonNegative = 0.0  # of matrices and filters; adamw's is decoupled
+    label_smoothing: Fraction = 0.0  # share of the target that is spread over all classes
     gradient_clip: Positive | None = None  # largest norm of the gradient
     # Weights of the epoch with the best accuracy on validation, or with the lowest loss there, or of the last.
     keep: Literal["best", "lowest-loss", "last"] = "best"
@@ -35,9 +35,9 @@ class Training:
 class Runtime:
     """How computation is done; `auto` decides from the machine and the size of the work."""
 
-    device: Literal["auto", "cpu", "cuda", "mps"]
-    precision: Literal["auto", "float32", "bfloat16"]
-    compile: Literal["auto", "always", "never"]
+    device: Literal["auto", "cpu", "cuda", "mps"]  # auto takes a GPU where there is one
+    precision: Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 if the hardware has it and batches are large
+    compile: Literal["auto", "always", "never"]  # auto compiles long runs on a GPU
     threads: Count | None = None  # CPU threads, one per core if left out; results depend on their number
 
 
@@ -45,5 +45,5 @@ class Runtime:
 class Tracking:
     """Logs beside the results; nothing here changes a result."""
 
-    tensorboard: bool
-    wandb: bool
+    tensorboard: bool  # event files under runs/
+    wandb: bool  # Weights & Biases; needs the extra `tracking`

@@ -60,7 +60,7 @@ class Pair:
 class Repeats:
     """The seeds a pair is trained from, and how the outcomes are compared."""
 
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=2)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=2)]  # the pair is trained from each
     loss: Positive  # training loss whose first reaching is timed
     confidence: Annotated[float, Field(gt=0.5, lt=1)]  # level of the intervals
     resamples: Count  # of bootstrap and permutation test, which is exact where it has no more arrangements than these
@@ -71,12 +71,12 @@ class Repeats:
 class GradientStudy:
     """Constant-width networks of several depths, trained on the same batches while every gradient is measured."""
 
-    data: Name
+    data: Name  # a key of `data`
     depths: Annotated[tuple[Count, ...], Field(min_length=2)]  # of plain_cnn in layers, of residual_cnn in blocks
     batch_norm: Annotated[tuple[bool, ...], Field(min_length=1)]  # with, without, or both
-    width: Count
+    width: Count  # channels of every layer
     seed: Seed
-    steps: Count
+    steps: Count  # of each network
     window: Count  # last steps that the medians are taken over
     batch_size: Count
     optimizer: Literal["sgd", "adam", "adamw"]

@@ -33,12 +33,12 @@ Key = Annotated[str, AfterValidator(_portable)]
 class Params:
     """The whole of params.yaml."""
 
-    budget: Literal["demo", "quick", "full"]
+    budget: Literal["demo", "quick", "full"]  # which block of `budgets` is in force
     budgets: dict[Literal["demo", "quick", "full"], Budget]
     runtime: Runtime
     tracking: Tracking
-    sources: dict[Key, Source]
-    data: dict[Key, Data]
+    sources: dict[Key, Source]  # where data sets, models and texts come from
+    data: dict[Key, Data]  # what is prepared from a source
     train: dict[Key, ImageRun]
     pair: Pair
     repeats: Repeats
@@ -46,13 +46,13 @@ class Params:
     cam: dict[Key, Explanation]  # by the run that is explained
     embed: dict[Key, Embedding]
     tfidf: dict[Key, WordCounts]
-    classify: dict[Key, Head]
+    classify: dict[Key, Head]  # what learns classes from frozen features
     finetune: dict[Key, FineTuning]
     tsne: dict[Key, Scatter]
     rank: dict[Key, Ranking]
     lm: dict[Key, LanguageModel]
     generate: Generation
-    agent: dict[Key, Agent]
+    agent: dict[Key, Agent]  # which algorithm learns in which environment
 
     def trainings(self) -> Iterator[tuple[str, Training]]:
         """Whatever the training loop is asked to train, with its place in the file."""
