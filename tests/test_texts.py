@@ -114,10 +114,26 @@ def test_training_questions_are_shuffled_and_both_levels_come_early(race: Path) 
     assert sorted(ids) == list(range(len(ids)))
 
 
+def test_docstrings_are_kept_until_what_they_depend_on_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / "cache.json"
+    monkeypatch.setattr(docstrings, "CACHE", kept)
+    monkeypatch.setattr(docstrings, "LIBRARIES", {"networkx": ("networkx", "nx")})
+    collect = docstrings.collect.__wrapped__
+    found = collect()
+    whole = kept.read_text()
+    for broken in (whole[:1000], "[]", whole.replace('"key": "', '"key": "0')):
+        kept.write_text(broken)
+        assert collect() == found
+        assert kept.read_text() == whole
+    kept.write_text(whole.replace(found[0].summary, "What was kept"))
+    assert collect()[0].summary == "What was kept"
+
+
 @pytest.mark.slow
-def test_embedded_texts_are_the_same_bytes_every_time(tmp_path: Path) -> None:
+def test_embedded_texts_are_the_same_bytes_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("docstring-libraries", "docstring-summaries", "tiny-distilbert"):
         for copy in ("a", "b"):
+            monkeypatch.setattr(docstrings, "CACHE", tmp_path / f"{copy}.json")
             docstrings.collect.cache_clear()
             embedded.write(name, tmp_path / copy / name)
         files = sorted((tmp_path / "a" / name).iterdir())

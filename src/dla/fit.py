@@ -119,7 +119,7 @@ def fit(
     train, validation = data
     objective = objective or CrossEntropy(settings.label_smoothing)
     optimizer = build_optimizer(model, settings)
-    compute = torch.compile(model) if plan.compiled else model
+    compute = plan.compile(model)
     history, best, kept = _resume(model, optimizer, checkpoint)
     for number in range(len(history) + 1, settings.epochs + 1):
         if settings.patience and best and number > best + settings.patience:

@@ -10,9 +10,11 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from dla.errors import UserError
 from dla.settings.training import Runtime
@@ -39,6 +41,13 @@ class Plan:
             return nullcontext()  # a disabled autocast is not free, and small nets feel it
         return torch.autocast(self.device.type, self.dtype)
 
+    def compile(self, model: nn.Module) -> Any:
+        """What computes as the model does: compiled, if that is the plan, or the model itself."""
+        if not self.compiled:
+            return model
+        torch.use_deterministic_algorithms(True)  # as `start` has asked, but this tells the compiler as well
+        return torch.compile(model)
+
 
 CPU = Plan(torch.device("cpu"), torch.float32, compiled=False, reason="a few examples")
 
@@ -48,7 +57,7 @@ def start(runtime: Runtime) -> torch.device:
     torch.set_num_threads(threads(runtime))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(".cache/inductor").resolve()))  # kept between stages
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # without the compiler, whose import takes a second
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing here reads memory it did not write
     torch.backends.cudnn.benchmark = False
     keep_freed_memory()

@@ -7,17 +7,22 @@ one split.
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib.util
+import json
 import re
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
+
+from dla.artifacts import atomic
 
 # What each library is about, and the names it goes by, which no text may give away.
 LIBRARIES = {
@@ -91,15 +96,15 @@ def summaries() -> dict[str, datasets.Dataset]:
 
 
 def _questions(found: list[Docstring], generator: np.random.Generator) -> list[dict[str, Any]]:
+    same = {library: sorted({one.summary for one in found if one.library == library}) for library in LIBRARIES}
+    other = {library: sorted({one.summary for one in found if one.library != library}) for library in LIBRARIES}
     rows = []
     for number, this in enumerate(found):
         level = "high" if number % 2 else "middle"
-        others = [
-            other.summary
-            for other in found
-            if (other.library == this.library) == (level == "high") and other.summary != this.summary
-        ]
-        options = [this.summary, *generator.choice(sorted(set(others)), 3, replace=False).tolist()]
+        pool = (same if level == "high" else other)[this.library]
+        own = bisect_left(pool, this.summary) if level == "high" else len(pool)  # where the right one is, if it is
+        wrong = generator.choice(len(pool) - (own < len(pool)), 3, replace=False)
+        options = [this.summary, *(pool[i + (i >= own)] for i in wrong)]
         order = generator.permutation(4)
         rows.append(
             {
@@ -129,9 +134,34 @@ def split_by_module(found: list[Docstring], fractions: dict[str, float]) -> dict
     return splits
 
 
+CACHE = Path(".cache/docstrings.json")  # five sources are made of them, each by a process of its own
+
+
 @cache
 def collect() -> list[Docstring]:
     """Distinct docstrings of `LIBRARIES`, equally many of each as far as they go, in a fixed order."""
+    key = _fingerprint()
+    try:
+        kept = json.loads(CACHE.read_text(encoding="utf-8"))
+        if kept["key"] == key:
+            return [Docstring(*values) for values in kept["docstrings"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # there is none, or not a whole one
+    found = _collect()
+    with atomic(CACHE) as temporary:
+        content = {"key": key, "docstrings": [astuple(one) for one in found]}
+        temporary.write_text(json.dumps(content), encoding="utf-8")
+    return found
+
+
+def _fingerprint() -> str:
+    """What the docstrings depend on: the libraries' files and this one."""
+    states = [(module, file.stat()) for library in LIBRARIES for module, file in _files(library)]
+    told = [(module, state.st_size, state.st_mtime_ns) for module, state in states]
+    return hashlib.sha256(repr(told).encode() + Path(__file__).read_bytes()).hexdigest()
+
+
+def _collect() -> list[Docstring]:
     found: list[Docstring] = []
     seen: set[str] = set()
     for library in LIBRARIES:
@@ -148,19 +178,25 @@ def collect() -> list[Docstring]:
 
 def _read(library: str) -> Iterator[Docstring]:
     """Docstrings of one library, its modules in a random order, so that the first ones are from anywhere in it."""
-    spec = importlib.util.find_spec(library)
-    if spec is None or not spec.submodule_search_locations:
-        return
-    root = Path(next(iter(spec.submodule_search_locations)))
-    files = [file for file in sorted(root.rglob("*.py")) if not {"tests", "testing"} & set(file.parts)]
+    files = _files(library)
     for i in np.random.default_rng(SEED).permutation(len(files)):
-        module = files[i].relative_to(root.parent).as_posix()
-        for node in _definitions(ast.parse(files[i].read_text(encoding="utf-8"))):
+        module, file = files[i]
+        for node in _definitions(ast.parse(file.read_text(encoding="utf-8"))):
             if text := ast.get_docstring(node):
                 summary, _, rest = text.partition("\n\n")
                 summary, body = clean(summary, library), clean(rest, library)
                 if 0 < len(summary.split()) <= SUMMARY and len(body.split()) >= SHORTEST:
                     yield Docstring(library, module, summary, " ".join(body.split()[:LONGEST]))
+
+
+def _files(library: str) -> list[tuple[str, Path]]:
+    """The modules of a library but for its tests, by their paths; none if it is not installed."""
+    spec = importlib.util.find_spec(library)
+    if spec is None or not spec.submodule_search_locations:
+        return []
+    root = Path(next(iter(spec.submodule_search_locations)))
+    files = [file for file in sorted(root.rglob("*.py")) if not {"tests", "testing"} & set(file.parts)]
+    return [(file.relative_to(root.parent).as_posix(), file) for file in files]
 
 
 def _definitions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.ClassDef]:

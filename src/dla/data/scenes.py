@@ -7,8 +7,6 @@ from typing import Any
 import datasets
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_digits, load_sample_images
-from sklearn.model_selection import train_test_split
 
 DIGITS = [str(digit) for digit in range(10)]
 TEST_FRACTION = 0.2
@@ -21,6 +19,9 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 def _digits() -> dict[str, tuple[Pixels, np.ndarray[Any, Any]]]:
     """The 1,797 handwritten digits of scikit-learn (UCI Optical Recognition), (N, 8, 8), split once for all uses."""
+    from sklearn.datasets import load_digits  # here, as texts are made without these
+    from sklearn.model_selection import train_test_split
+
     digits = load_digits()
     pictures = np.round(digits.images * (255 / 16)).astype(np.uint8)
     train, test, train_labels, test_labels = train_test_split(
@@ -71,6 +72,8 @@ def _scenes(size: int, column: str, counts: dict[str, int]) -> dict[str, dataset
             ),  # left, top, right, bottom; pixels, right and bottom excluded
         }
     )
+    from sklearn.datasets import load_sample_images
+
     photographs = load_sample_images().images
     made = {}
     for number, (split, (pictures, labels)) in enumerate(_digits().items()):
