@@ -35,7 +35,7 @@ class Steps:
         self.discount = np.float32(discount)
         self.observations, self.following = (np.empty((n, copies, width), np.float32) for _ in range(2))
         self.actions = np.empty((n, copies), np.int64)
-        self.rewards, self.discounts = (np.empty((n, copies), np.float32) for _ in range(2))
+        self.rewards, self.discounts = (np.zeros((n, copies), np.float32) for _ in range(2))
         self.going, self.waiting = (np.zeros((n, copies), bool) for _ in range(2))  # still summed; not yet handed out
         self.begun = 0
 
