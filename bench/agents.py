@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from dla.params import load_params
 from dla.settings.agents import DQNRun, PPORun
+from dla.settings.params import load_params
 
 SOLVED, EPISODES = 475.0, 100
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from transformers import DistilBertConfig, DistilBertModel
 
 from dla import runtime
-from dla.params import load_params
+from dla.settings.params import load_params
 from dla.text.encode import Encoder, Tokens, encode, pad
 
 MEAN, SIGMA, LONGEST = 51, 0.415, 512  # tokens

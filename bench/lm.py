@@ -23,11 +23,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from dla import runtime
-from dla.fit import train_epoch
-from dla.optim import Steps, build_optimizer
-from dla.params import load_params
 from dla.settings.language import LanguageModel, Sampling
+from dla.settings.params import load_params
 from dla.text.lm import Logits, NextToken, RandomPassages, build_gpt
+from dla.training.fit import train_epoch
+from dla.training.optim import Steps, build_optimizer
 
 VOCABULARY = 69
 WARM_UP = 2  # steps that are not timed

@@ -5,9 +5,9 @@
     python bench/train.py cifar10-cnn --compile   # ours compiled against ours eager
 
 Student: a DataLoader with 4 workers, torchvision's ToTensor and Normalize per image, float32, eager, NCHW, and
-`loss.item()` per batch. Ours: `dla.fit.train_epoch` as `dvc repro` runs it. Same model, batch size and optimizer, at
-the laboratories' full widths. Every pass has a process of its own and the two take turns, so that neither a setting of
-one nor a change of the machine's speed counts for the other. Pixels are random: their values cost nothing.
+`loss.item()` per batch. Ours: `dla.training.fit.train_epoch` as `dvc repro` runs it. Same model, batch size and
+optimizer, at the laboratories' full widths. Every pass has a process of its own and the two take turns, so that neither
+a setting of one nor a change of the machine's speed counts for the other. Pixels are random: their values cost nothing.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from torchvision import transforms
 
 from dla import runtime
 from dla.data.batches import Facts, ImageBatches, Split
-from dla.fit import CrossEntropy, train_epoch
 from dla.models.registry import build
-from dla.optim import Steps, build_optimizer
-from dla.params import load_params
+from dla.settings.params import load_params
 from dla.settings.vision import ImageRun
+from dla.training.fit import CrossEntropy, train_epoch
+from dla.training.optim import Steps, build_optimizer
 from dla.vision.train import forward_flops
 
 # Images of one pass: enough that starting the workers is under a tenth of it.

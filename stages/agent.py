@@ -6,10 +6,10 @@ Reads  params.yaml: agent.NAME, budgets.BUDGET.agent
 Writes models/agents/NAME.safetensors, metrics/agent/NAME.json, plots/agent/NAME.csv, plots/agent/NAME.gif
 """
 
-from dla import stage
-from dla.params import load_params
+from dla.core import stage
 from dla.rl.results import write_agents
 from dla.rl.train import train_agent
+from dla.settings.params import load_params
 
 
 def main(name: str) -> None:

@@ -9,14 +9,14 @@ Writes models/text/NAME.safetensors, metrics/classify/NAME.json, plots/classify/
 
 from pathlib import Path
 
-from dla import stage
-from dla.artifacts import write_table
-from dla.fit import COLUMNS
-from dla.params import load_params
+from dla.core import stage
+from dla.core.artifacts import write_table
+from dla.settings.params import load_params
 from dla.settings.text import LogisticRegressionHead
 from dla.text.classify import train_logreg, train_mlp
 from dla.text.features import read_labelled
 from dla.text.results import write_results
+from dla.training.fit import COLUMNS
 
 
 def main(name: str) -> None:

@@ -8,10 +8,10 @@ Writes data/raw/NAME/: SPLIT-NUMBER.parquet of a data set, the files of a model,
 
 from pathlib import Path
 
-from dla import stage
+from dla.core import stage
 from dla.data import embedded, hub, web
-from dla.params import load_params
 from dla.settings.data import TextSource
+from dla.settings.params import load_params
 from dla.settings.whole import lookup
 
 

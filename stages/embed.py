@@ -8,8 +8,8 @@ Writes data/features/NAME.safetensors
 
 from pathlib import Path
 
-from dla import stage
-from dla.params import load_params
+from dla.core import stage
+from dla.settings.params import load_params
 from dla.text.embed import embed
 
 

@@ -9,12 +9,12 @@ Writes models/text/NAME/ (a model folder of transformers), metrics/finetune/NAME
 
 from pathlib import Path
 
-from dla import stage
-from dla.artifacts import write_metrics, write_table
-from dla.fit import COLUMNS
-from dla.params import load_params
+from dla.core import stage
+from dla.core.artifacts import write_metrics, write_table
+from dla.settings.params import load_params
 from dla.text.finetune import finetune
 from dla.text.results import write_confusion
+from dla.training.fit import COLUMNS
 
 
 def main(name: str) -> None:

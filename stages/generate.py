@@ -9,11 +9,11 @@ Writes metrics/generate.json, data/generated.json, data/generated.md
 
 from pathlib import Path
 
-from dla import stage
-from dla.artifacts import read_texts, write_metrics, write_text
+from dla.core import stage
+from dla.core.artifacts import read_texts, write_metrics, write_text
 from dla.data.raw import ABSENT
-from dla.params import load_params
 from dla.runtime import start
+from dla.settings.params import load_params
 from dla.text.generate import as_markdown, continuations, read_speaker, token_count
 
 

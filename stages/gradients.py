@@ -8,9 +8,9 @@ Writes metrics/gradients.json, plots/gradients/dense.csv, plots/gradients/layers
 
 from pathlib import Path
 
-from dla import stage
-from dla.artifacts import write_metrics, write_table
-from dla.params import load_params
+from dla.core import stage
+from dla.core.artifacts import write_metrics, write_table
+from dla.settings.params import load_params
 from dla.vision.gradients import COLUMNS, MAP_COLUMNS, dense_rows, gradient_metrics, map_rows, study_gradients
 
 

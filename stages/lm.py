@@ -8,9 +8,9 @@ Writes models/lm/NAME/, metrics/lm/NAME.json, plots/lm/NAME.csv, data/samples/NA
 
 from pathlib import Path
 
-from dla import stage
-from dla.artifacts import write_metrics, write_table, write_text
-from dla.params import load_params
+from dla.core import stage
+from dla.core.artifacts import write_metrics, write_table, write_text
+from dla.settings.params import load_params
 from dla.text.lm import COLUMNS, train_lm
 
 

@@ -9,8 +9,8 @@ Writes data/prepared/NAME.FORMAT
 from importlib import import_module
 from pathlib import Path
 
-from dla import stage
-from dla.params import load_params
+from dla.core import stage
+from dla.settings.params import load_params
 from dla.settings.whole import lookup
 
 

@@ -9,11 +9,11 @@ Writes models/text/rank-NAME.safetensors, metrics/rank/NAME.json, plots/rank/NAM
 from dataclasses import asdict
 from pathlib import Path
 
-from dla import stage
-from dla.artifacts import write_metrics, write_table, write_tensors
-from dla.fit import COLUMNS
-from dla.params import load_params
+from dla.core import stage
+from dla.core.artifacts import write_metrics, write_table, write_tensors
+from dla.settings.params import load_params
 from dla.text.rank import rank
+from dla.training.fit import COLUMNS
 
 
 def main(name: str) -> None:

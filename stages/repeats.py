@@ -8,9 +8,9 @@ Writes metrics/repeats.json, plots/repeats/{curves,gradients,finals}.csv
 
 from pathlib import Path
 
-from dla import stage
-from dla.artifacts import write_metrics, write_table
-from dla.params import load_params
+from dla.core import stage
+from dla.core.artifacts import write_metrics, write_table
+from dla.settings.params import load_params
 from dla.vision.repeats import FINALS, final_rows, measures, read_pairs, summarise
 
 

@@ -8,10 +8,10 @@ Writes report/index.html
 
 from pathlib import Path
 
-from dla import stage
-from dla.artifacts import atomic
-from dla.params import load_params
+from dla.core import stage
+from dla.core.artifacts import atomic
 from dla.report.page import make_page
+from dla.settings.params import load_params
 
 
 def main() -> None:

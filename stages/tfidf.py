@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dla import stage
-from dla.artifacts import read_texts, write_tensors
-from dla.params import load_params
+from dla.core import stage
+from dla.core.artifacts import read_texts, write_tensors
+from dla.settings.params import load_params
 from dla.settings.whole import lookup
 from dla.text.results import write_results
 from dla.text.tfidf import fit_words

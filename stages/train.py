@@ -8,8 +8,8 @@ Writes models/NAME.safetensors, metrics/train/NAME.json, plots/train/NAME.csv
 
 from pathlib import Path
 
-from dla import stage
-from dla.params import load_params
+from dla.core import stage
+from dla.settings.params import load_params
 from dla.vision.train import train_image_run
 
 

@@ -9,9 +9,9 @@ Writes metrics/tsne/NAME.json, plots/tsne/NAME.csv, plots/tsne/NAME.png
 import os
 from pathlib import Path
 
-from dla import stage
-from dla.artifacts import read_texts, write_figure, write_metrics, write_table
-from dla.params import load_params
+from dla.core import stage
+from dla.core.artifacts import read_texts, write_figure, write_metrics, write_table
+from dla.settings.params import load_params
 from dla.text.features import read_labelled
 from dla.text.tsne import COLUMNS, choose, embed_in_plane, figure, plane_metrics, rows
 

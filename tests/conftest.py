@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 from sklearn.datasets import load_digits
 
-from dla.artifacts import write_tensors
+from dla.core.artifacts import write_tensors
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # windows that nobody sees; those of Mesa crash torch's compiler

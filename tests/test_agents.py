@@ -16,10 +16,10 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from dla.artifacts import read_table
 from dla.checkpoint import Checkpoint
 from dla.cli.main import main
-from dla.errors import UserError
+from dla.core.artifacts import read_table
+from dla.core.errors import UserError
 from dla.rl.dqn import DQN, QNet, targets
 from dla.rl.environments import Transition, make_environments
 from dla.rl.evaluate import evaluate, play, summary, write_gif

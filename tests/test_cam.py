@@ -10,7 +10,7 @@ import torch
 from captum.attr import LayerGradCam
 from torch import nn
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 from dla.models.registry import build
 from dla.vision.cam import activation_maps, enlarge, evidence, rescale
 from dla.vision.localisation import (

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 from dla.report.changes import ROWS, gallery, table, write_changes
 
 from .conftest import ROOT

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dla.artifacts import read_tensors
+from dla.core.artifacts import read_tensors
+from dla.core.errors import UserError
 from dla.data import embedded, scenes
 from dla.data.images import prepare
-from dla.errors import UserError
-from dla.params import load_params
 from dla.settings.data import Images
+from dla.settings.params import load_params
 
 from .conftest import ROOT, run_stage
 

@@ -20,15 +20,15 @@ import pytest
 from huggingface_hub import constants
 
 from dla.cli.main import main
+from dla.core.errors import UserError
 from dla.doctor import machine, sources, workflow
 from dla.doctor.disk import disk
 from dla.doctor.downloads import downloads
 from dla.doctor.finding import Finding, bytes_in_words
 from dla.doctor.lock import Lock, read_lock
 from dla.doctor.sources import Availability, look
-from dla.errors import UserError
-from dla.params import load_params
 from dla.settings.data import DatasetSource, ModelSource, Source, TextSource
+from dla.settings.params import load_params
 from dla.settings.training import Runtime
 
 from .conftest import ROOT

@@ -12,8 +12,10 @@ import torch
 from torch import nn
 
 from dla.checkpoint import Checkpoint
-from dla.errors import UserError
-from dla.fit import (
+from dla.core.errors import UserError
+from dla.runtime import Plan, threads
+from dla.settings.training import Runtime, Training
+from dla.training.fit import (
     CrossEntropy,
     Epoch,
     Fitted,
@@ -21,9 +23,7 @@ from dla.fit import (
     fit,
     mode,
 )
-from dla.optim import Steps, build_optimizer, learning_rate_at
-from dla.runtime import Plan, threads
-from dla.settings.training import Runtime, Training
+from dla.training.optim import Steps, build_optimizer, learning_rate_at
 
 PLAN = Plan(torch.device("cpu"), torch.float32, False, "for a test")
 

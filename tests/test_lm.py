@@ -16,11 +16,10 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from dla.artifacts import read_texts, write_texts
 from dla.cli.main import main
+from dla.core.artifacts import read_texts, write_texts
+from dla.core.errors import UserError
 from dla.data import corpus, web
-from dla.errors import UserError
-from dla.optim import Steps, build_optimizer
 from dla.settings.data import Corpus, TextSource
 from dla.settings.language import Generation, LanguageModel, Sampling
 from dla.text.characters import UNKNOWN, build_tokenizer, tokens_of, unknown_characters
@@ -29,6 +28,7 @@ from dla.text.lm import Logits, NextToken, Passages, RandomPassages, build_gpt
 from dla.text.speakers import parse_sampling
 from dla.text.stream import stream
 from dla.text.verse import known_words, longest_copy, quality, rhyme, rhyming_tercets, syllables
+from dla.training.optim import Steps, build_optimizer
 
 from .conftest import run_stage
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dla import params as module
 from dla.cli.main import main
+from dla.core.errors import UserError
 from dla.effective import effective
-from dla.errors import UserError
-from dla.params import load_params
+from dla.settings import params as module
 from dla.settings.budgets import TrainCaps, cap_run
+from dla.settings.params import load_params
 
 from .conftest import ROOT, run_stage
 

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from dla.artifacts import write_tensors
 from dla.cli.main import main
+from dla.core.artifacts import write_tensors
 from dla.data.pixels import to_pixels
 from dla.models.registry import build
 from dla.settings.models import ResNetModel

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from dla.errors import UserError
-from dla.params import load_params
+from dla.core.errors import UserError
 from dla.report import depth, features, looks, skips
 from dla.report.circumstances import cuts, flat
 from dla.report.colours import COLOURS
 from dla.report.page import make_page
 from dla.report.results import Results
 from dla.report.statements import Share, compare, p_value
+from dla.settings.params import load_params
 
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params.yaml")
@@ -81,7 +81,11 @@ def measure(mean: float, low: float | None, high: float | None) -> dict[str, Any
 
 @pytest.mark.parametrize(
     ("low", "high", "words"),
-    [(0.01, 0.03, ": shown."), (-0.01, 0.03, ": not shown."), (None, None, "without spread there is no interval")],
+    [
+        (0.01, 0.03, "(95 % interval +1.0 to +3.0, permutation test p = 0.020): shown."),
+        (-0.0001, 0.03, "(95 % interval +0.0 to +3.0, permutation test p = 0.020): not shown."),
+        (None, None, "without spread there is no interval."),
+    ],
 )
 def test_the_finding_about_skips_follows_the_interval(
     tmp_path: Path, low: float | None, high: float | None, words: str

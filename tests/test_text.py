@@ -22,10 +22,10 @@ from sklearn.metrics import accuracy_score
 from sklearn.multiclass import OneVsRestClassifier
 from torch.nn import functional as F
 
-from dla.artifacts import read_tensors, read_texts, write_tensors, write_texts
 from dla.cli.main import main
+from dla.core.artifacts import read_tensors, read_texts, write_tensors, write_texts
+from dla.core.errors import UserError
 from dla.data import embedded
-from dla.errors import UserError
 from dla.runtime import CPU
 from dla.settings.text import Embedding, WordCounts
 from dla.settings.training import Runtime

@@ -9,11 +9,11 @@ import datasets
 import numpy as np
 import pytest
 
-from dla.artifacts import read_texts
+from dla.core.artifacts import read_texts
+from dla.core.errors import UserError
 from dla.data import docstrings, embedded, questions, texts
-from dla.errors import UserError
-from dla.params import load_params
 from dla.settings.data import Questions, Texts
+from dla.settings.params import load_params
 
 from .conftest import ROOT
 

@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from dla.effective import stages
-from dla.params import load_params
+from dla.settings.params import load_params
 
 from .conftest import ROOT
 
@@ -109,28 +109,9 @@ def test_a_stage_that_trains_no_net_does_not_import_torch(script: str) -> None:
 
 
 def test_imports_run_one_way() -> None:
-    """stages -> cli, report -> vision, text, rl -> fit -> models, data -> params, artifacts, runtime."""
-    layers = [
-        "errors",
-        "parsing",
-        "settings",
-        "params",
-        "effective",
-        "artifacts",
-        "figures",
-        "runtime",
-        "data",
-        "models",
-        "checkpoint",
-        "optim",
-        "fit",
-        "tracking",
-        "job",
-        "vision",
-        "text",
-        "rl",
-    ]
-    layers += ["report", "doctor", "stage", "cli"]
+    """stages -> cli, report -> vision, text, rl -> training -> models, data -> runtime, settings, core."""
+    layers = ["core", "settings", "effective", "figures", "runtime", "data", "models", "checkpoint", "training"]
+    layers += ["vision", "text", "rl", "report", "doctor", "cli"]
 
     def layer(file: Path) -> int:
         return layers.index(file.relative_to(ROOT / "src/dla").parts[0].removesuffix(".py"))

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from dla.artifacts import read_state, write_state
-from dla.errors import UserError
+from dla.core.artifacts import read_state, write_state
+from dla.core.errors import UserError
 
 FOLDER = Path(".checkpoints")
 

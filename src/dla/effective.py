@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from dla.errors import UserError
-from dla.parsing import did_you_mean
+from dla.core.errors import UserError
+from dla.settings.parsing import did_you_mean
 from dla.settings.whole import Params
 
 Settings = dict[str, Any]

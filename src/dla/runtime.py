@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 from dla.settings.training import Runtime
 
 # Below this, casting to bfloat16 costs more than it saves: the step of the 784-64-64-10 perceptron at batch 64 is

@@ -10,7 +10,7 @@ from pathlib import Path
 from dla.cli.candidates import offer_files, offer_names
 from dla.cli.output import as_json, print_table
 from dla.cli.parser import Commands, Parser, add_command
-from dla.errors import UserError
+from dla.core.errors import UserError
 
 
 def add(commands: Commands[Parser]) -> None:

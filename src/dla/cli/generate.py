@@ -7,8 +7,8 @@ import argparse
 from dla.cli.candidates import offer_names
 from dla.cli.options import count, seed
 from dla.cli.parser import Commands, Parser, add_command
-from dla.errors import UserError
-from dla.params import load_params
+from dla.core.errors import UserError
+from dla.settings.params import load_params
 
 
 def add(commands: Commands[Parser]) -> None:

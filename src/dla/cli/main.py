@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dla.cli import classify, completion, doctor, generate, params, play, predict, report
 from dla.cli.output import complain
 from dla.cli.parser import Parser, add_debug, lines_below
-from dla.errors import UserError
-from dla.params import PARAMS_FILE
+from dla.core.errors import UserError
+from dla.settings.params import PARAMS_FILE
 
 COMMANDS = (doctor, params, predict, classify, generate, play, report, completion)
 EXAMPLES = (

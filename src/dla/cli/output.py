@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 
 Ranked = Sequence[tuple[str, float]]  # classes with their probabilities, the likeliest first
 

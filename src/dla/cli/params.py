@@ -10,8 +10,8 @@ from dataclasses import fields
 from dla.cli.candidates import offer_names
 from dla.cli.parser import Commands, Parser, add_command
 from dla.effective import effective, stages
-from dla.params import load_params
-from dla.parsing import refer
+from dla.settings.params import load_params
+from dla.settings.parsing import refer
 from dla.settings.whole import Params
 
 

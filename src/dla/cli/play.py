@@ -9,7 +9,7 @@ from pathlib import Path
 from dla.cli.candidates import offer_names
 from dla.cli.options import count, seed
 from dla.cli.parser import Commands, Parser, add_command
-from dla.errors import UserError
+from dla.core.errors import UserError
 
 
 def add(commands: Commands[Parser]) -> None:

@@ -11,7 +11,7 @@ from dla.cli.candidates import offer_files, offer_names
 from dla.cli.options import count
 from dla.cli.output import as_json, complain, print_table
 from dla.cli.parser import Commands, Parser, add_command
-from dla.errors import UserError
+from dla.core.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds to import: only what predicts does
     from dla.vision.predict import Prediction

@@ -7,7 +7,7 @@ import webbrowser
 from pathlib import Path
 
 from dla.cli.parser import Commands, Parser, add_command
-from dla.errors import UserError
+from dla.core.errors import UserError
 
 PAGE = Path("report/index.html")  # what the stage `report` writes
 

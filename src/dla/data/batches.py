@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from dla.artifacts import read_tensors
+from dla.core.artifacts import read_tensors
 from dla.data.order import Order
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and targets, on the device

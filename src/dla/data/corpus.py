@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dla.artifacts import write_texts
+from dla.core.artifacts import write_texts
+from dla.core.errors import UserError
 from dla.data.raw import TEXT
-from dla.errors import UserError
 from dla.settings.data import Corpus
 
 

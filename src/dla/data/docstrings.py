@@ -22,7 +22,7 @@ from typing import Any
 import datasets
 import numpy as np
 
-from dla.artifacts import atomic
+from dla.core.artifacts import atomic
 
 # What each library is about, and the names it goes by, which no text may give away.
 LIBRARIES = {

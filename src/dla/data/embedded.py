@@ -12,11 +12,11 @@ from pathlib import Path
 
 import datasets
 
-from dla.artifacts import atomic
+from dla.core.artifacts import atomic
+from dla.core.errors import UserError
 from dla.data import docstrings, encoder, scenes
 from dla.data.raw import ABSENT, TEXT
-from dla.errors import UserError
-from dla.parsing import did_you_mean
+from dla.settings.parsing import did_you_mean
 
 if not sys.stderr.isatty():
     datasets.disable_progress_bars()

@@ -19,8 +19,8 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from dla.artifacts import atomic
-from dla.errors import UserError
+from dla.core.artifacts import atomic
+from dla.core.errors import UserError
 from dla.settings.data import DatasetSource, ModelSource
 
 HubSource = DatasetSource | ModelSource

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from dla.artifacts import write_tensors
+from dla.core.artifacts import write_tensors
 from dla.data.pixels import to_pixels
 from dla.data.sources import broken, class_names, read_source
 from dla.settings.data import Images

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dla.artifacts import write_texts
+from dla.core.artifacts import write_texts
+from dla.core.errors import UserError
 from dla.data.sources import read_source
-from dla.errors import UserError
 from dla.settings.data import Questions
 
 COLUMNS = ("example_id", "article", "question", "options", "answer")

@@ -9,7 +9,7 @@ import datasets
 import pyarrow
 import pyarrow.parquet
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 
 
 def read_source(raw: Path, split: str, columns: Collection[str]) -> datasets.Dataset:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from dla.artifacts import write_texts
+from dla.core.artifacts import write_texts
 from dla.data.sources import class_names, read_source
 from dla.settings.data import Texts
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import fsspec
 
-from dla.artifacts import atomic
+from dla.core.artifacts import atomic
+from dla.core.errors import UserError
 from dla.data.raw import TEXT
-from dla.errors import UserError
 from dla.settings.data import TextSource
 
 

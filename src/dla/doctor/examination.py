@@ -5,15 +5,15 @@ from __future__ import annotations
 import subprocess
 from dataclasses import replace
 
+from dla.core.errors import UserError
 from dla.doctor import machine, sources, workflow
 from dla.doctor.disk import disk
 from dla.doctor.downloads import downloads
 from dla.doctor.finding import Finding
 from dla.doctor.lock import read_lock
 from dla.doctor.stages import plan_for_another_budget, plan_run
-from dla.errors import UserError
-from dla.params import load_params
-from dla.parsing import refer
+from dla.settings.params import load_params
+from dla.settings.parsing import refer
 from dla.settings.whole import Params
 
 DATA = {"embedded": "data that the dependencies carry", "hub": "data from the Hugging Face Hub and the web"}

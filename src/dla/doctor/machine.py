@@ -7,8 +7,8 @@ import math
 import subprocess
 import sys
 
+from dla.core.errors import UserError
 from dla.doctor.finding import Finding
-from dla.errors import UserError
 from dla.settings.training import Runtime
 
 PYTHONS = ((3, 11), (3, 14))  # the first that will do, and the first that will not, as pyproject.toml says

@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 
+from dla.core.errors import UserError
 from dla.doctor import workflow
 from dla.doctor.finding import Finding
 from dla.doctor.lock import Lock
 from dla.effective import stages
-from dla.errors import UserError
 from dla.settings.whole import Params
 
 

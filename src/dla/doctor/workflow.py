@@ -8,8 +8,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from dla.core.errors import UserError
 from dla.doctor.finding import Finding
-from dla.errors import UserError
 
 DVC_DIR = Path(".dvc")
 PATIENCE = 30.0  # seconds: large files that changed are hashed anew, once

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from dla.parsing import did_you_mean
 from dla.settings.models import Model
+from dla.settings.parsing import did_you_mean
 
 InputShape = tuple[int, int, int]  # channels, height, width
 

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dla.artifacts import atomic, write_text
-from dla.errors import UserError
+from dla.core.artifacts import atomic, write_text
+from dla.core.errors import UserError
 from dla.report.drawn import dvc, read_plots
 
 ROWS = 100  # of a table; GitHub takes 65,536 characters of a comment

@@ -14,7 +14,7 @@ from typing import Any
 
 import vl_convert
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 from dla.report.offline import VEGA_LITE
 
 

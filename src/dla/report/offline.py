@@ -14,7 +14,7 @@ from pathlib import Path
 
 import vl_convert
 
-from dla.artifacts import atomic
+from dla.core.artifacts import atomic
 
 VEGA_LITE = "5.21"  # the schema version of DVC's templates
 

@@ -8,7 +8,7 @@ from types import ModuleType
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 from dla.report import agents, depth, features, looks, skips, verse
 from dla.report.chapter import Chapter, Chart
 from dla.report.circumstances import circumstances, cuts

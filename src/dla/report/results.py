@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 
 Row = dict[str, Any]
 

@@ -10,7 +10,7 @@ from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Table
 from dla.report.results import Results, Row
 from dla.report.sources import about
-from dla.report.statements import p_value
+from dla.report.statements import p_value, percent
 from dla.settings.whole import Params
 
 MEASURES = {  # of metrics/repeats.json: what they are called, and whether they are shares
@@ -63,7 +63,8 @@ def _difference(found: dict[str, Any], confidence: float, *, share: bool) -> str
     low, high = (_number(end, share=share, sign="+").removesuffix(" points") for end in ends)
     shown = "shown" if min(ends) > 0 or max(ends) < 0 else "not shown"
     mean, p = _number(found["mean"], share=share, sign="+"), p_value(found["permutation_p"])
-    return f"a paired difference of {mean} ({confidence:.0%} interval {low} to {high}, permutation test {p}): {shown}"
+    interval = f"{percent(confidence, 0)} interval {low} to {high}"
+    return f"a paired difference of {mean} ({interval}, permutation test {p}): {shown}"
 
 
 def _curves(results: Results) -> list[Block]:
@@ -88,13 +89,13 @@ def _table(repeats: dict[str, Any], labels: tuple[str, ...], confidence: float) 
         )
         mean = _number(difference["mean"], share=share, sign="+")
         rows.append((name, *numbers, mean, spread, p_value(difference["permutation_p"])))
-    header = ("measure", first, second, "difference", f"{confidence:.0%} interval", "permutation test")
+    header = ("measure", first, second, "difference", f"{percent(confidence, 0)} interval", "permutation test")
     return Table("Means over the seeds; differences are paired, seed by seed.", header, rows)
 
 
 def _number(value: float, *, share: bool, sign: str = "") -> str:
     unit = "points" if sign else "%"  # a difference of percentages is in points
-    return f"{100 * value:{sign}.1f} {unit}" if share else f"{value:{sign}.2f}"
+    return f"{100 * value:{sign}z.1f} {unit}" if share else f"{value:{sign}z.2f}"
 
 
 def _gradients(params: Params, results: Results) -> list[Block]:

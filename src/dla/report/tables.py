@@ -16,8 +16,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from dla.artifacts import read_metrics
-from dla.errors import UserError
+from dla.core.artifacts import read_metrics
+from dla.core.errors import UserError
 
 WANTED = re.compile(r"<!-- metrics ([^\n]+)\n(.+?)\n-->", re.DOTALL)
 

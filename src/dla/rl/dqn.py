@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 from dla.rl.environments import Environments, Update
 from dla.rl.nets import Adam, sizes
 from dla.rl.replay import Buffer, Steps, Transitions

@@ -12,7 +12,7 @@ from gymnasium.envs.classic_control.cartpole import CartPoleVectorEnv
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 from dla.rl.navigation import VectorNavigation
 
 EPISODES = ("finished", "returns", "lengths")  # of the episodes in progress

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import stats
 from torch import nn
 
-from dla.artifacts import atomic
+from dla.core.artifacts import atomic
 from dla.rl.environments import make_environments
 
 UNSEEN = 2**31  # added to the seed: training takes smaller ones

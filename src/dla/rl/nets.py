@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 
 
 def sizes(observations: spaces.Space[Any], actions: spaces.Space[Any]) -> tuple[int, int]:

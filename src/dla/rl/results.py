@@ -9,15 +9,15 @@ from typing import Any
 import gymnasium
 import torch
 
-from dla.artifacts import read_tensors, write_metrics, write_table, write_tensors
-from dla.errors import UserError
-from dla.parsing import did_you_mean, parse
+from dla.core.artifacts import read_tensors, write_metrics, write_table, write_tensors
+from dla.core.errors import UserError
 from dla.rl.dqn import QNet
 from dla.rl.environments import make_environments
 from dla.rl.evaluate import UNSEEN, play, summary, write_gif
 from dla.rl.ppo import ActorCritic
 from dla.rl.train import TrainedAgent, all_rows, curves
 from dla.settings.agents import DQNRun, PPORun
+from dla.settings.parsing import did_you_mean, parse
 
 MODELS = Path("models/agents")
 SCHEMAS: dict[str, Any] = {"dqn": DQNRun, "ppo": PPORun}

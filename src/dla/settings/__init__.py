@@ -1,1 +1,1 @@
-"""What each setting of params.yaml means and which values it takes."""
+"""params.yaml: read and checked whole; what each setting means and which values it takes."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dla.parsing import STRICT
+from dla.settings.parsing import STRICT
 from dla.settings.values import Count, Name, NonNegative, Positive, Seed
 
 Share = Annotated[float, Field(ge=0, le=1)]

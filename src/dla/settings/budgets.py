@@ -7,8 +7,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic.dataclasses import dataclass
 
-from dla.parsing import STRICT
 from dla.settings.agents import Agent
+from dla.settings.parsing import STRICT
 from dla.settings.values import Count
 from dla.settings.vision import ImageRun
 
@@ -46,6 +46,7 @@ class GradientCaps:
 class ExplanationCaps:
     """Upper limits on an explanation."""
 
+    pictures: Count | None = None
     scored: Count | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dla.parsing import STRICT
+from dla.settings.parsing import STRICT
 from dla.settings.values import Name, Seed
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import get_args, get_type_hints
 
-from dla.errors import UserError
-from dla.parsing import refer
+from dla.core.errors import UserError
 from dla.settings.agents import DQNRun, PPORun
 from dla.settings.budgets import cap_all
 from dla.settings.data import Corpus, ModelSource, Questions, Texts
 from dla.settings.models import Model
+from dla.settings.parsing import refer
 from dla.settings.text import Ranking
 from dla.settings.training import Training
 from dla.settings.whole import Params

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic.dataclasses import dataclass
 
-from dla.parsing import STRICT
+from dla.settings.parsing import STRICT
 from dla.settings.values import Count, Fraction, NonNegative, Positive
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dla.parsing import STRICT
 from dla.settings.models import Model
+from dla.settings.parsing import STRICT
 from dla.settings.training import Training
 from dla.settings.values import Count, Name, Positive, Seed
 

@@ -8,11 +8,11 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
-from dla.parsing import STRICT, refer
 from dla.settings.agents import Agent
 from dla.settings.budgets import Budget, EmbeddingCaps, FineTuningCaps, cap_agent, cap_all, cap_run
 from dla.settings.data import Data, Source
 from dla.settings.language import Generation, LanguageModel
+from dla.settings.parsing import STRICT, refer
 from dla.settings.text import Embedding, FineTuning, Head, MLPHead, Ranking, Scatter, WordCounts
 from dla.settings.training import Runtime, Tracking, Training
 from dla.settings.vision import Explanation, GradientStudy, ImageRun, Pair, Repeats

@@ -7,7 +7,7 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 
 UNKNOWN = "\ufffd"  # what stands for a character that the training text has not
 START = "\n"  # what a text that continues nothing is taken to follow

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 from torch import nn
 
-from dla.artifacts import write_tensors
-from dla.job import Job, Outcome
+from dla.core.artifacts import write_tensors
 from dla.models.registry import count_parameters
 from dla.runtime import Plan, seed_everything, start
 from dla.settings.text import LogisticRegressionHead, MLPHead
@@ -23,6 +22,7 @@ from dla.text.batches import VectorBatches
 from dla.text.features import Labelled, read_labelled
 from dla.text.linear import fit_linear
 from dla.text.perceptron import perceptron
+from dla.training.job import Job, Outcome
 
 EVALUATION_BATCH = 1024
 

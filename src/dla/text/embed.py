@@ -11,8 +11,8 @@ import pyarrow
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from dla.artifacts import read_texts, write_tensors
 from dla.checkpoint import Checkpoint
+from dla.core.artifacts import read_texts, write_tensors
 from dla.runtime import plan, start
 from dla.settings.text import Embedding, Excerpt
 from dla.settings.training import Runtime

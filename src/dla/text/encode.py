@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
-from dla.artifacts import read_tensors, write_tensors
-from dla.errors import UserError
+from dla.core.artifacts import read_tensors, write_tensors
+from dla.core.errors import UserError
 from dla.runtime import Plan
 
 Pooling = Literal["cls", "mean", "last"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dla.artifacts import Metadata, read_tensors
+from dla.core.artifacts import Metadata, read_tensors
 
 
 @dataclass(frozen=True)

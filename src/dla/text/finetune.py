@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from torch import nn
 
-from dla.artifacts import Metadata, atomic, read_texts, write_metrics
-from dla.fit import CrossEntropy
-from dla.job import Job, Outcome
+from dla.core.artifacts import Metadata, atomic, read_texts, write_metrics
 from dla.models.layers import keep_float32, replace_dropout
 from dla.models.registry import count_parameters
 from dla.runtime import Plan, seed_everything, start
@@ -27,6 +25,8 @@ from dla.text.encode import Tokens, read_pretrained, show_mean, token_limit, tok
 from dla.text.joint import joint_tokens
 from dla.text.losses import RankingLoss
 from dla.text.scores import answer_metrics, classification
+from dla.training.fit import CrossEntropy
+from dla.training.job import Job, Outcome
 
 EVALUATION_BATCH = 64
 LETTERS = "ABCD"

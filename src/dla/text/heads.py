@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dla.artifacts import Metadata, read_tensors
-from dla.errors import UserError
-from dla.parsing import did_you_mean, parse
+from dla.core.artifacts import Metadata, read_tensors
+from dla.core.errors import UserError
+from dla.settings.parsing import did_you_mean, parse
 from dla.settings.text import Embedding, MLPHead, WordCounts
 
 FOLDER = Path("models/text")
@@ -96,7 +96,7 @@ def _read_finetuned(folder: Path) -> TextClassifier:
     import torch
     from scipy.special import softmax
 
-    from dla.artifacts import read_metrics
+    from dla.core.artifacts import read_metrics
     from dla.text.encode import pad, read_pretrained, show_mean, token_limit, tokenize
 
     facts = read_metrics(folder / "dla.json")

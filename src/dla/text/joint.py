@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 from dla.settings.text import Excerpt
 from dla.text.encode import Tokens, distinct, token_rows
 

@@ -14,9 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from dla.artifacts import Metadata, atomic, read_texts, write_metrics
-from dla.fit import Fitted
-from dla.job import Job, Outcome
+from dla.core.artifacts import Metadata, atomic, read_texts, write_metrics
 from dla.models.layers import replace_dropout
 from dla.models.registry import count_parameters
 from dla.runtime import seed_everything, start
@@ -25,6 +23,8 @@ from dla.settings.training import Runtime, Tracking
 from dla.text.characters import START, build_tokenizer, tokens_of
 from dla.text.stream import stream
 from dla.text.verse import quality
+from dla.training.fit import Fitted
+from dla.training.job import Job, Outcome
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # characters and the characters after them, both (B, T) int64
 

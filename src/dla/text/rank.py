@@ -11,8 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dla.artifacts import read_tensors
-from dla.job import Job, Outcome
+from dla.core.artifacts import read_tensors
 from dla.models.registry import count_parameters
 from dla.runtime import Plan, seed_everything, start
 from dla.settings.text import Ranking
@@ -21,6 +20,7 @@ from dla.text.batches import VectorBatches
 from dla.text.losses import RankingLoss
 from dla.text.perceptron import perceptron
 from dla.text.scores import answer_metrics
+from dla.training.job import Job, Outcome
 
 EVALUATION_BATCH = 512
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dla.artifacts import write_figure, write_metrics, write_table
+from dla.core.artifacts import write_figure, write_metrics, write_table
 from dla.text.confusion import CONFUSION, confusion_figure, confusion_rows
 from dla.text.scores import classification
 

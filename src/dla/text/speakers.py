@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from dla.core.errors import UserError
 from dla.data.hub import fetch_model
-from dla.errors import UserError
-from dla.parsing import did_you_mean, parse, refer
 from dla.settings.language import Sampling
+from dla.settings.parsing import did_you_mean, parse, refer
 from dla.text.generate import Speaker, read_speaker
 
 LM = Path("models/lm")

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dla.artifacts import atomic, read_tensors, write_figure, write_metrics
+from dla.core.artifacts import atomic, read_tensors, write_figure, write_metrics
 from dla.settings.vision import Explanation
 from dla.vision.cam import activation_maps, enlarge, rescale
 from dla.vision.drawing import Explained, draw_grid, draw_one

@@ -13,13 +13,13 @@ from scipy import stats
 from torch import nn
 
 from dla.data.batches import Augmentation, Batch, ImageBatches, read_split
-from dla.fit import CrossEntropy, mode
 from dla.models.registry import build
-from dla.optim import build_optimizer
 from dla.runtime import seed_everything, start
 from dla.settings.models import DeepCNNModel
 from dla.settings.training import Runtime, Training
 from dla.settings.vision import GradientStudy
+from dla.training.fit import CrossEntropy, mode
+from dla.training.optim import build_optimizer
 
 
 @dataclass(frozen=True)

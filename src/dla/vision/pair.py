@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dla.artifacts import write_metrics, write_table
+from dla.core.artifacts import write_metrics, write_table
 from dla.settings.training import Runtime, Tracking
 from dla.settings.vision import ImageRun
 from dla.vision.groups import GroupGradients

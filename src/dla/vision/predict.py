@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from dla.artifacts import write_picture
+from dla.core.artifacts import write_picture
+from dla.core.errors import UserError
 from dla.data.pixels import to_pixels
-from dla.errors import UserError
 from dla.vision.cam import activation_maps, rescale
 from dla.vision.drawing import blend
 from dla.vision.weights import Classifier

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import integrate, stats
 
-from dla.artifacts import read_table
+from dla.core.artifacts import read_table
 from dla.settings.vision import Repeats
 
 Row = dict[str, Any]

@@ -11,15 +11,15 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dla.artifacts import write_metrics, write_table, write_tensors
+from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.data.batches import Augmentation, Facts, ImageBatches, read_split
-from dla.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, mode
-from dla.job import Job, Outcome
 from dla.models.registry import InputShape, build, count_parameters
-from dla.optim import Probe
 from dla.runtime import seed_everything, start
 from dla.settings.training import Runtime, Tracking
 from dla.settings.vision import ImageRun
+from dla.training.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, mode
+from dla.training.job import Job, Outcome
+from dla.training.optim import Probe
 
 
 @dataclass(frozen=True)

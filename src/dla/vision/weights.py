@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from dla.artifacts import read_tensors
-from dla.errors import UserError
+from dla.core.artifacts import read_tensors
+from dla.core.errors import UserError
 from dla.models.registry import InputShape, build
-from dla.parsing import parse
+from dla.settings.parsing import parse
 from dla.settings.vision import ImageRun
 
 FOLDER = Path("models")

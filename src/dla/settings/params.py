@@ -10,8 +10,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from dla.errors import UserError
-from dla.parsing import parse
+from dla.core.errors import UserError
+from dla.settings.parsing import parse
 from dla.settings.references import check_references
 from dla.settings.whole import Params
 

@@ -17,10 +17,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from dla.checkpoint import Checkpoint
-from dla.errors import UserError
-from dla.optim import Probe, Steps, build_optimizer
+from dla.core.errors import UserError
 from dla.runtime import Plan
 from dla.settings.training import Training
+from dla.training.optim import Probe, Steps, build_optimizer
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and targets
 

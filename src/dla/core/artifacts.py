@@ -19,7 +19,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 
 if TYPE_CHECKING:  # most stages draw nothing and read no text
     import pyarrow

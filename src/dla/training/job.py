@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from dla import tracking
 from dla.checkpoint import Checkpoint
-from dla.fit import Batches, Fitted, Objective, fit
 from dla.models.registry import count_parameters
-from dla.optim import Probe
 from dla.runtime import Plan, plan
 from dla.settings.training import Runtime, Tracking, Training
+from dla.training import tracking
+from dla.training.fit import Batches, Fitted, Objective, fit
+from dla.training.optim import Probe
 
 
 @dataclass(frozen=True)

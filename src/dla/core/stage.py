@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from dla.errors import UserError
+from dla.core.errors import UserError
 
 
 def run(main: Callable[..., None], description: str | None, what: str | None = None) -> None:

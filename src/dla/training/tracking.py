@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dla.errors import UserError
-from dla.fit import Epoch, Observer
+from dla.core.errors import UserError
 from dla.settings.training import Tracking
+from dla.training.fit import Epoch, Observer
 
 LOGS = Path("runs")
 
