@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dla.report import charts
@@ -12,11 +13,11 @@ from dla.report.sources import about
 from dla.report.statements import count, percent
 from dla.settings.whole import Params
 
-QUALITY = {  # of metrics/lm: what it is called, and how it is written
-    "known_words": ("words that occur in the training text", ".1%"),
-    "syllables": ("syllables per line", ".1f"),
-    "rhymes": ("tercets whose outer lines rhyme", ".1%"),
-    "longest_copy": ("longest passage copied from the training text (characters)", ".0f"),
+QUALITY: dict[str, tuple[str, Callable[[float], str]]] = {  # of metrics/lm: what it is called, and how it is written
+    "known_words": ("words that occur in the training text", percent),
+    "syllables": ("syllables per line", "{:.1f}".format),
+    "rhymes": ("tercets whose outer lines rhyme", percent),
+    "longest_copy": ("longest passage copied from the training text (characters)", count),
 }
 
 
@@ -63,7 +64,7 @@ def _model(name: str, metrics: dict[str, Any], results: Results) -> list[Block]:
         blocks.append(Passage(f"What {name} wrote, character by character.", sample))
     parts = metrics["quality"]
     table = [
-        (label, *(format(parts[part][key], how) for part in ("sample", "held_out")))
+        (label, *(how(parts[part][key]) for part in ("sample", "held_out")))
         for key, (label, how) in QUALITY.items()
         if parts["sample"].get(key) is not None and parts["held_out"].get(key) is not None
     ]
