@@ -50,7 +50,7 @@ class Clock:
 def ours(run: PPORun | DQNRun, seed: int) -> tuple[float, float | None]:
     from dla.rl.environments import make_environments
     from dla.rl.train import ALGORITHMS
-    from dla.runtime import keep_freed_memory, seed_everything
+    from dla.training.runtime import keep_freed_memory, seed_everything
 
     torch.set_num_threads(1)
     keep_freed_memory()

@@ -27,9 +27,9 @@ import torch
 from numpy.typing import NDArray
 from transformers import DistilBertConfig, DistilBertModel
 
-from dla import runtime
 from dla.settings.params import load_params
 from dla.text.encode import Encoder, Tokens, encode, pad
+from dla.training import runtime
 
 MEAN, SIGMA, LONGEST = 51, 0.415, 512  # tokens
 BATCH = 128

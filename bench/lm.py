@@ -22,10 +22,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dla import runtime
 from dla.settings.language import LanguageModel, Sampling
 from dla.settings.params import load_params
 from dla.text.lm import Logits, NextToken, RandomPassages, build_gpt
+from dla.training import runtime
 from dla.training.fit import train_epoch
 from dla.training.optim import Steps, build_optimizer
 

@@ -27,13 +27,13 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from dla import runtime
-from dla.data.batches import Facts, ImageBatches, Split
 from dla.models.registry import build
 from dla.settings.params import load_params
 from dla.settings.vision import ImageRun
+from dla.training import runtime
 from dla.training.fit import CrossEntropy, train_epoch
 from dla.training.optim import Steps, build_optimizer
+from dla.vision.batches import Facts, ImageBatches, Split
 from dla.vision.train import forward_flops
 
 # Images of one pass: enough that starting the workers is under a tenth of it.

@@ -16,7 +16,6 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from dla.checkpoint import Checkpoint
 from dla.cli.main import main
 from dla.core.artifacts import read_table
 from dla.core.errors import UserError
@@ -31,6 +30,7 @@ from dla.rl.results import read_agent, write_agents
 from dla.rl.rooms import BEAMS, FORWARD, LEFT, RANGE, RIGHT, ROBOT, SIDE, STRIDE, Rooms
 from dla.rl.train import Progress, TrainedAgent, train_agent
 from dla.settings.agents import DQNRun, PPORun
+from dla.training.checkpoint import Checkpoint
 
 # --- the room -------------------------------------------------------------------------------------------------
 

@@ -11,10 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from dla.checkpoint import Checkpoint
 from dla.core.errors import UserError
-from dla.runtime import Plan, threads
 from dla.settings.training import Runtime, Training
+from dla.training.checkpoint import Checkpoint
 from dla.training.fit import (
     CrossEntropy,
     Epoch,
@@ -24,6 +23,7 @@ from dla.training.fit import (
     mode,
 )
 from dla.training.optim import Steps, build_optimizer, learning_rate_at
+from dla.training.runtime import Plan, threads
 
 PLAN = Plan(torch.device("cpu"), torch.float32, False, "for a test")
 

@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch import nn
 
-from dla.data.batches import ImageBatches, read_split
 from dla.models.registry import build, layer_groups
 from dla.settings.models import DeepCNNModel, ResNetModel
 from dla.settings.training import Runtime
 from dla.settings.vision import GradientStudy
 from dla.training.fit import CrossEntropy
+from dla.vision.batches import ImageBatches, read_split
 from dla.vision.gradients import (
     Recorded,
     dense_rows,

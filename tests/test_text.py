@@ -26,7 +26,6 @@ from dla.cli.main import main
 from dla.core.artifacts import read_tensors, read_texts, write_tensors, write_texts
 from dla.core.errors import UserError
 from dla.data import embedded
-from dla.runtime import CPU
 from dla.settings.text import Embedding, WordCounts
 from dla.settings.training import Runtime
 from dla.text.batches import TokenBatches
@@ -40,6 +39,7 @@ from dla.text.perceptron import perceptron
 from dla.text.rank import option_vectors
 from dla.text.scores import answer_metrics, calibration_error, classification
 from dla.text.tfidf import fit_words, read_words
+from dla.training.runtime import CPU
 
 RUNTIME = Runtime(device="cpu", precision="float32", compile="never")
 TEXTS = [

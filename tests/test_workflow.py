@@ -109,8 +109,8 @@ def test_a_stage_that_trains_no_net_does_not_import_torch(script: str) -> None:
 
 
 def test_imports_run_one_way() -> None:
-    """stages -> cli, report -> vision, text, rl -> training -> models, data -> runtime, settings, core."""
-    layers = ["core", "settings", "effective", "figures", "runtime", "data", "models", "checkpoint", "training"]
+    """stages -> cli, report -> vision, text, rl -> training -> models, data -> settings, core."""
+    layers = ["core", "settings", "effective", "figures", "intervals", "data", "models", "training"]
     layers += ["vision", "text", "rl", "report", "doctor", "cli"]
 
     def layer(file: Path) -> int:

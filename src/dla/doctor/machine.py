@@ -42,7 +42,7 @@ def computing(settings: Runtime) -> list[Finding]:
     try:
         import torch
 
-        from dla.runtime import BFLOAT16_PAYS, COMPILE_PAYS, choose_device, cores, plan, threads
+        from dla.training.runtime import BFLOAT16_PAYS, COMPILE_PAYS, choose_device, cores, plan, threads
     except (ImportError, OSError) as error:  # OSError: a shared library is missing
         problem = f"torch cannot be imported ({error}); install the requirements anew: rm -rf .venv && make install"
         return [Finding("torch", "cannot be imported", problem, stops=True)]

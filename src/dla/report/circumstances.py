@@ -16,7 +16,7 @@ LIBRARIES = ("torch", "torchvision", "transformers", "scikit-learn", "gymnasium"
 
 def circumstances(params: Params) -> list[tuple[str, str]]:
     """Facts about the run that the page is of, by name."""
-    from dla.runtime import choose_device, has_bfloat16  # imports torch, which only knows the device
+    from dla.training.runtime import choose_device, has_bfloat16  # imports torch, which only knows the device
 
     device = choose_device(params.runtime.device)
     precision = "with bfloat16" if has_bfloat16(device) else "without bfloat16"

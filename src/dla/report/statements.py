@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scipy import stats
-
-CONFIDENCE = 0.95
+from dla.intervals import wilson
 
 
 @dataclass(frozen=True)
@@ -23,8 +21,7 @@ class Share:
     @classmethod
     def of(cls, value: float, n: int) -> Share:
         """The share of which only the value and the number of cases are known."""
-        interval = stats.binomtest(round(value * n), n).proportion_ci(CONFIDENCE, method="wilson")
-        return cls(value, interval.low, interval.high, n)
+        return cls(value, *wilson(round(value * n), n), n)
 
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> Share:

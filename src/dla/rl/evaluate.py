@@ -11,14 +11,13 @@ import gymnasium
 import numpy as np
 import torch
 from PIL import Image
-from scipy import stats
 from torch import nn
 
 from dla.core.artifacts import atomic
+from dla.intervals import student, wilson
 from dla.rl.environments import make_environments
 
 UNSEEN = 2**31  # added to the seed: training takes smaller ones
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,9 @@ class Evaluation:
     def _successes(self) -> dict[str, float]:
         if self.successes is None:
             return {}
-        found = stats.binomtest(sum(self.successes), len(self.successes))
-        interval = found.proportion_ci(CONFIDENCE, method="wilson")
-        return {"success_rate": found.statistic, "success_lower": interval.low, "success_upper": interval.high}
+        hits, n = sum(self.successes), len(self.successes)
+        lower, upper = wilson(hits, n)
+        return {"success_rate": hits / n, "success_lower": lower, "success_upper": upper}
 
 
 def summary(values: Sequence[float]) -> dict[str, float]:
@@ -47,8 +46,8 @@ def summary(values: Sequence[float]) -> dict[str, float]:
     if n == 1:
         return {"mean": mean, "n": n}
     std = float(np.std(values, ddof=1))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / n**0.5
-    return {"mean": mean, "std": std, "lower": mean - half, "upper": mean + half, "n": n}
+    lower, upper = student(mean, std, n)
+    return {"mean": mean, "std": std, "lower": lower, "upper": upper, "n": n}
 
 
 @torch.no_grad()

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from dla.checkpoint import Checkpoint
 from dla.rl.dqn import DQN
 from dla.rl.environments import Environments, make_environments
 from dla.rl.evaluate import Evaluation, evaluate
 from dla.rl.ppo import PPO
-from dla.runtime import keep_freed_memory, seed_everything
 from dla.settings.agents import DQNRun, PPORun
+from dla.training.checkpoint import Checkpoint
+from dla.training.runtime import keep_freed_memory, seed_everything
 
 ALGORITHMS: dict[str, Any] = {"dqn": DQN, "ppo": PPO}
 COLUMNS = ("run", "seed", "step", "episodes", "return", "length", "success")  # and what the algorithm tells

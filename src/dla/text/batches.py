@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from dla.data.order import Order
 from dla.text.encode import Tokens, pad
+from dla.training.order import Order
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 

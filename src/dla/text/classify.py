@@ -15,7 +15,6 @@ from torch import nn
 
 from dla.core.artifacts import write_tensors
 from dla.models.registry import count_parameters
-from dla.runtime import Plan, seed_everything, start
 from dla.settings.text import LogisticRegressionHead, MLPHead
 from dla.settings.training import Runtime, Tracking
 from dla.text.batches import VectorBatches
@@ -23,6 +22,7 @@ from dla.text.features import Labelled, read_labelled
 from dla.text.linear import fit_linear
 from dla.text.perceptron import perceptron
 from dla.training.job import Job, Outcome
+from dla.training.runtime import Plan, seed_everything, start
 
 EVALUATION_BATCH = 1024
 

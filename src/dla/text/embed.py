@@ -11,13 +11,13 @@ import pyarrow
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from dla.checkpoint import Checkpoint
 from dla.core.artifacts import read_texts, write_tensors
-from dla.runtime import plan, start
 from dla.settings.text import Embedding, Excerpt
 from dla.settings.training import Runtime
 from dla.text.encode import BATCH_TOKENS, Encoder, Tokens, distinct, encode, read_encoder, tokenize
 from dla.text.joint import joint_tokens
+from dla.training.checkpoint import Checkpoint
+from dla.training.runtime import plan, start
 
 SPLITS = ("train", "validation", "test")
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from dla.core.artifacts import read_tensors, write_tensors
 from dla.core.errors import UserError
-from dla.runtime import Plan
+from dla.training.runtime import Plan
 
 Pooling = Literal["cls", "mean", "last"]
 Tokens = dict[str, list[int]]  # what one sequence gives the model: input_ids and, of BERT's kin, token_type_ids

@@ -16,7 +16,6 @@ from torch import nn
 from dla.core.artifacts import Metadata, atomic, read_texts, write_metrics
 from dla.models.layers import keep_float32, replace_dropout
 from dla.models.registry import count_parameters
-from dla.runtime import Plan, seed_everything, start
 from dla.settings.text import Excerpt, FineTuning
 from dla.settings.training import Runtime, Tracking
 from dla.text.batches import TokenBatches
@@ -27,6 +26,7 @@ from dla.text.losses import RankingLoss
 from dla.text.scores import answer_metrics, classification
 from dla.training.fit import CrossEntropy
 from dla.training.job import Job, Outcome
+from dla.training.runtime import Plan, seed_everything, start
 
 EVALUATION_BATCH = 64
 LETTERS = "ABCD"

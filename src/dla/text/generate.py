@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from dla.runtime import seed_everything
 from dla.settings.language import Generation, Sampling
 from dla.text.characters import tokens_of, unknown_characters
 from dla.text.encode import read_pretrained, token_limit
+from dla.training.runtime import seed_everything
 
 
 @dataclass(frozen=True)

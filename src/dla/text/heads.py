@@ -64,11 +64,11 @@ def _read_head(path: Path, tensors: dict[str, NDArray[Any]], metadata: Metadata)
     """A head on frozen features: the encoder comes first."""
     import torch
 
-    from dla.runtime import CPU
     from dla.text.classify import softmax
     from dla.text.encode import encode, read_encoder, tokenize
     from dla.text.linear import Linear
     from dla.text.perceptron import perceptron
+    from dla.training.runtime import CPU
 
     embedding = parse(Embedding, metadata["embed"], str(path))
     encoder = read_encoder(Path("data/raw", embedding.encoder))

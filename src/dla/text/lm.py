@@ -17,7 +17,6 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from dla.core.artifacts import Metadata, atomic, read_texts, write_metrics
 from dla.models.layers import replace_dropout
 from dla.models.registry import count_parameters
-from dla.runtime import seed_everything, start
 from dla.settings.language import LanguageModel
 from dla.settings.training import Runtime, Tracking
 from dla.text.characters import START, build_tokenizer, tokens_of
@@ -25,6 +24,7 @@ from dla.text.stream import stream
 from dla.text.verse import quality
 from dla.training.fit import Fitted
 from dla.training.job import Job, Outcome
+from dla.training.runtime import seed_everything, start
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # characters and the characters after them, both (B, T) int64
 

@@ -13,7 +13,6 @@ from torch import nn
 
 from dla.core.artifacts import read_tensors
 from dla.models.registry import count_parameters
-from dla.runtime import Plan, seed_everything, start
 from dla.settings.text import Ranking
 from dla.settings.training import Runtime, Tracking
 from dla.text.batches import VectorBatches
@@ -21,6 +20,7 @@ from dla.text.losses import RankingLoss
 from dla.text.perceptron import perceptron
 from dla.text.scores import answer_metrics
 from dla.training.job import Job, Outcome
+from dla.training.runtime import Plan, seed_everything, start
 
 EVALUATION_BATCH = 512
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from dla.intervals import wilson
 
 BINS = 15  # of the calibration error, as Guo et al. (arXiv 1706.04599) have it
-CONFIDENCE = 0.95
 
 
 def accuracy(right: NDArray[Any]) -> dict[str, Any]:
     """Share of right answers (N,) bool with Wilson's interval."""
-    interval = stats.binomtest(int(right.sum()), len(right)).proportion_ci(CONFIDENCE, method="wilson")
-    return {"accuracy": float(right.mean()), "lower": interval.low, "upper": interval.high, "n": len(right)}
+    lower, upper = wilson(int(right.sum()), len(right))
+    return {"accuracy": float(right.mean()), "lower": lower, "upper": upper, "n": len(right)}
 
 
 def classification(labels: NDArray[Any], probabilities: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:

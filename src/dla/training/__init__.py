@@ -1,1 +1,1 @@
-"""The one supervised training loop: optimizers and schedules, epochs, jobs that resume, and logs beside them."""
+"""The one supervised training loop: device and precision, order of examples, optimizers, epochs, exact resume, logs."""

@@ -16,11 +16,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dla.checkpoint import Checkpoint
 from dla.core.errors import UserError
-from dla.runtime import Plan
 from dla.settings.training import Training
+from dla.training.checkpoint import Checkpoint
 from dla.training.optim import Probe, Steps, build_optimizer
+from dla.training.runtime import Plan
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and targets
 

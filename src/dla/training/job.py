@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from dla.checkpoint import Checkpoint
 from dla.models.registry import count_parameters
-from dla.runtime import Plan, plan
 from dla.settings.training import Runtime, Tracking, Training
 from dla.training import tracking
+from dla.training.checkpoint import Checkpoint
 from dla.training.fit import Batches, Fitted, Objective, fit
 from dla.training.optim import Probe
+from dla.training.runtime import Plan, plan
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ import torch
 from scipy import stats
 from torch import nn
 
-from dla.data.batches import Augmentation, Batch, ImageBatches, read_split
 from dla.models.registry import build
-from dla.runtime import seed_everything, start
 from dla.settings.models import DeepCNNModel
 from dla.settings.training import Runtime, Training
 from dla.settings.vision import GradientStudy
 from dla.training.fit import CrossEntropy, mode
 from dla.training.optim import build_optimizer
+from dla.training.runtime import seed_everything, start
+from dla.vision.batches import Augmentation, Batch, ImageBatches, read_split
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dla.core.artifacts import write_metrics, write_table, write_tensors
-from dla.data.batches import Augmentation, Facts, ImageBatches, read_split
 from dla.models.registry import InputShape, build, count_parameters
-from dla.runtime import seed_everything, start
 from dla.settings.training import Runtime, Tracking
 from dla.settings.vision import ImageRun
 from dla.training.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, mode
 from dla.training.job import Job, Outcome
 from dla.training.optim import Probe
+from dla.training.runtime import seed_everything, start
+from dla.vision.batches import Augmentation, Facts, ImageBatches, read_split
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from dla.core.artifacts import read_tensors
-from dla.data.order import Order
+from dla.training.order import Order
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and targets, on the device
 
