@@ -86,6 +86,7 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(run: Path, change: Change
 PAIR_RESULTS = ("data/pairs/curves/7.csv", "data/pairs/gradients/7.csv", "metrics/pair/7.json")
 
 
+@pytest.mark.slow
 def test_a_pair_killed_in_its_second_net_ends_in_the_same_bits(run: Path, change: Change) -> None:
     first = {
         "label": "Residual",

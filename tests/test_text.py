@@ -265,6 +265,7 @@ print(len(shards))
 """
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_after_the_last_shard_and_ends_in_the_same_bits(folder: Path, tmp_path: Path) -> None:
     prepared_questions(tmp_path / "race.parquet", 8)
 
