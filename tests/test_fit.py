@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +168,48 @@ def test_cosine_falls_to_the_share_that_is_left() -> None:
 def test_the_memory_of_squares_is_as_long_as_asked(optimizer: str) -> None:
     (group,) = build_optimizer(net(), settings(optimizer=optimizer, beta2=0.95)).param_groups
     assert group["betas"] == (0.9, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("name", "torchs"),
+    [
+        ("sgd", lambda parameters: torch.optim.SGD(parameters, 0.01, momentum=0.9, nesterov=True, fused=True)),
+        ("adam", lambda parameters: torch.optim.Adam(parameters, 0.01, fused=True)),
+        ("adamw", lambda parameters: torch.optim.AdamW(parameters, 0.01, weight_decay=0.0, fused=True)),
+    ],
+)
+def test_optimizers_step_as_torchs_do_also_after_a_restart(
+    name: str, torchs: Callable[[Iterator[nn.Parameter]], torch.optim.Optimizer]
+) -> None:
+    wanted = settings(optimizer=name, momentum=0.9 if name == "sgd" else 0.0)
+    first, second = net().eval(), net().eval()
+    ours, theirs = build_optimizer(first, wanted), torchs(second.parameters())
+    for x, _ in Batches().batches:
+        for model, optimizer in ((first, ours), (second, theirs)):
+            model(x).square().sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        state = ours.state_dict()
+        ours = build_optimizer(first, wanted)
+        ours.load_state_dict(state)
+    torch.testing.assert_close(list(first.parameters()), list(second.parameters()), rtol=0, atol=0)
+
+
+def test_training_does_not_import_the_compiler() -> None:
+    code = """
+import sys, torch
+from dla.settings.training import Training
+from dla.training.optim import Steps, build_optimizer
+model = torch.nn.Linear(2, 1)
+wanted = Training(epochs=1, batch_size=1, optimizer="adamw", learning_rate=0.01)
+optimizer = build_optimizer(model, wanted)
+model(torch.ones(1, 2)).sum().backward()
+Steps(wanted, optimizer, first=0, total=1).step()
+optimizer.load_state_dict(optimizer.state_dict())
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("False\n", "")
 
 
 def test_clipping_bounds_the_step() -> None:

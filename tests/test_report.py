@@ -11,8 +11,10 @@ import pytest
 
 from dla.core.errors import UserError
 from dla.report import depth, features, looks, skips
+from dla.report.chapter import Table
 from dla.report.circumstances import cuts, flat
 from dla.report.colours import COLOURS
+from dla.report.laboratories import NONE
 from dla.report.page import make_page
 from dla.report.results import Results
 from dla.report.statements import Share, compare, p_value
@@ -125,6 +127,14 @@ def test_the_best_head_is_held_against_counted_words(tmp_path: Path) -> None:
     found = features.chapter(PARAMS, Results(tmp_path))
     assert found.finding.startswith("Tfidf on counted words gets 90.0 %")
     assert "logreg on frozen features 70.0 % (67.0 to 73.0): the difference is shown" in found.finding
+
+
+def test_a_level_without_questions_has_an_empty_cell(tmp_path: Path) -> None:
+    share = {"accuracy": 0.5, "lower": 0.4, "upper": 0.6, "n": 100}
+    write(tmp_path, "metrics/rank/softmax.json", {"data": "hub", "test": {**share, "chance": 0.25, "high": share}})
+    tables = [block for block in features.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table)]
+    (row,) = (row for table in tables for row in table.rows if row[0] == "softmax")
+    assert row[1:4] == ("50.0 % (40.0 to 60.0)", NONE, "50.0 % (40.0 to 60.0)")
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:

@@ -347,10 +347,16 @@ def test_a_random_scorer_is_right_in_a_quarter() -> None:
     assert stats.binomtest(round(found["accuracy"] * 4000), 4000, 0.25).pvalue > 0.01
 
 
+def test_levels_without_a_question_are_left_out() -> None:
+    found = answer_metrics(np.eye(4), np.arange(4), np.ones(4, np.int64), ["middle", "high"])
+    assert "middle" not in found
+    assert found["high"]["n"] == found["n"] == 4
+
+
 def test_a_tie_is_not_a_hit() -> None:
     scores = np.array([[1.0, 1.0, 0.0, 0.0], [2.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
     answers = np.array([0, 0, 0])
-    assert answer_metrics(scores, answers, answers, ["middle"])["accuracy"] == pytest.approx(1 / 3)
+    assert answer_metrics(scores, answers, answers, ["middle", "high"])["accuracy"] == pytest.approx(1 / 3)
     assert hits(torch.from_numpy(scores), torch.from_numpy(answers)).tolist() == [False, True, False]
 
 

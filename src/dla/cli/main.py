@@ -6,10 +6,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from dla.cli import classify, completion, doctor, generate, params, play, predict, report
 from dla.cli.output import complain
 from dla.cli.parser import Parser, add_debug, lines_below
+from dla.core import process
 from dla.core.errors import UserError
 from dla.settings.params import PARAMS_FILE
 
@@ -27,6 +29,11 @@ EXIT_CODES = (
     "2    an error; one line says what is wrong and what to do",
     "130  interrupted",
 )
+
+
+def run() -> NoReturn:
+    """The console script."""
+    process.leave(main())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,11 +6,14 @@ import argparse
 import sys
 from collections.abc import Callable
 
+from dla.core import process
 from dla.core.errors import UserError
+
+process.begin_imports()  # those of the script that imports this module, until it calls `run`
 
 
 def run(main: Callable[..., None], description: str | None, what: str | None = None) -> None:
-    """Call `main` with the name given on the command line.
+    """Call `main` with the name given on the command line, and end the process.
 
     Parameters
     ----------
@@ -23,10 +26,12 @@ def run(main: Callable[..., None], description: str | None, what: str | None = N
     if what is not None:
         parser.add_argument("name", help=what)
     arguments = vars(parser.parse_args()).values()
+    process.end_imports()
     try:
         main(*arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        process.leave(2)
     except KeyboardInterrupt:
-        sys.exit(130)
+        process.leave(130)
+    process.leave(0)

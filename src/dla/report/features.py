@@ -116,8 +116,9 @@ def _head_table(heads: Scored) -> Table:
 def _answer_table(answers: Scored) -> Table:
     rows = []
     for stage, found in answers.items():
-        levels = (str(Share.read(found["test"][level])) for level in ("middle", "high"))
-        rows.append((stage.partition("@")[2], str(Share.read(found["test"])), *levels, ACCURACY.get(stage, NONE)))
+        test = found["test"]
+        levels = (str(Share.read(test[level])) if level in test else NONE for level in ("middle", "high"))
+        rows.append((stage.partition("@")[2], str(Share.read(test)), *levels, ACCURACY.get(stage, NONE)))
     header = ("scorer", "test accuracy (95 % interval)", "level middle", "level high", LABORATORY)
     return Table("Answers to questions with four options; guessing gets 25 %.", header, rows)
 

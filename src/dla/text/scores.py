@@ -48,7 +48,7 @@ def classification(labels: NDArray[Any], probabilities: NDArray[Any], classes: S
 def answer_metrics(
     scores: NDArray[Any], answers: NDArray[Any], levels: NDArray[Any], names: Sequence[str]
 ) -> dict[str, Any]:
-    """Accuracy of the highest score with its interval and what guessing comes to, overall and by level.
+    """Accuracy of the highest score with its interval and what guessing comes to, overall and by level that occurs.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def answer_metrics(
     others = scores.copy()
     others[everyone, answers] = -np.inf
     right = scores[everyone, answers] > others.max(1)
-    by_level = {name: accuracy(right[levels == number]) for number, name in enumerate(names)}
+    by_level = {names[number]: accuracy(right[levels == number]) for number in np.unique(levels)}
     return {**accuracy(right), "chance": 1 / scores.shape[1], **by_level}
 
 

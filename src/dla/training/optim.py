@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
 from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from dla.settings.training import Training
 
@@ -21,7 +25,7 @@ class Probe(Protocol):
         """What was found since this was last called."""
 
 
-def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module, settings: Training) -> Optimizer:
     """The optimizer that the settings name, fused where the device has it.
 
     Weight decay is for matrices and filters: biases and the gains of normalisation layers keep theirs.
@@ -36,11 +40,23 @@ def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimiz
     rate = settings.learning_rate
     if settings.optimizer == "sgd":
         nesterov = settings.momentum > 0
-        return torch.optim.SGD(groups, rate, momentum=settings.momentum, nesterov=nesterov, fused=True)
+        return _without_compiler(SGD)(groups, rate, momentum=settings.momentum, nesterov=nesterov, fused=True)
     betas = (0.9, settings.beta2)
     if settings.optimizer == "adam":
-        return torch.optim.Adam(groups, rate, betas, fused=True)
-    return torch.optim.AdamW(groups, rate, betas, weight_decay=0.0, fused=True)
+        return _without_compiler(Adam)(groups, rate, betas, fused=True)
+    return _without_compiler(AdamW)(groups, rate, betas, weight_decay=0.0, fused=True)
+
+
+@functools.cache
+def _without_compiler(kind: type[Optimizer]) -> Callable[..., Optimizer]:
+    """`kind` without the decorators that keep torch.compile from tracing it.
+
+    Their first call imports the whole compiler, which takes as long as torch itself. Nothing here compiles an
+    optimizer, so they would guard against nothing.
+    """
+    methods = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    plain = {name: inspect.unwrap(getattr(kind, name)) for name in methods}
+    return type(kind.__name__, (kind,), {**plain, "step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
 def learning_rate_at(settings: Training, step: int, total: int) -> float:
@@ -74,7 +90,7 @@ class Steps:
     def __init__(
         self,
         settings: Training,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         first: int,
         total: int,
         probe: Probe | None = None,
