@@ -141,9 +141,11 @@ def test_the_site_is_built_strictly_and_loads_nothing_from_the_network(tmp_path:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """A clone, on main, with the results of the run but not those of guides that were followed before."""
+    """The commit, on main and alone, with the results of the run but not those of guides that were followed before."""
     project = tmp_path / "dla"
-    subprocess.run(["git", "clone", "-q", str(ROOT), str(project)], check=True)
+    project.mkdir()
+    for arguments in (["init"], ["fetch", str(ROOT), "HEAD"], ["switch", "-C", "main", "FETCH_HEAD"]):
+        subprocess.run(["git", *arguments, "--quiet"], cwd=project, check=True)
     who = {f"GIT_{role}_{what}": "guide@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | who | {"PATH": path, "PYTHONPATH": str(project / "src")}
@@ -153,7 +155,7 @@ def clone(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     shutil.copy(ROOT / ".dvc/plots/offline.html", project / ".dvc/plots")
     (project / ".dvc/cache").mkdir()
     (project / ".dvc/cache/files").symlink_to(ROOT / ".dvc/cache/files")  # without the cache of runs beside it
-    for command in ("git switch -q -C main", "git commit -qam run --allow-empty", "dvc checkout -q"):
+    for command in ("git commit -qam run --allow-empty", "dvc checkout -q"):
         subprocess.run(command.split(), cwd=project, env=environment, check=True)
     return project, environment
 
