@@ -14,7 +14,6 @@ from dla.report import depth, features, looks, skips
 from dla.report.chapter import Table
 from dla.report.circumstances import cuts, flat
 from dla.report.colours import COLOURS
-from dla.report.laboratories import NONE
 from dla.report.page import make_page
 from dla.report.results import Results
 from dla.report.statements import Share, compare, p_value
@@ -134,7 +133,7 @@ def test_a_level_without_questions_has_an_empty_cell(tmp_path: Path) -> None:
     write(tmp_path, "metrics/rank/softmax.json", {"data": "hub", "test": {**share, "chance": 0.25, "high": share}})
     tables = [block for block in features.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table)]
     (row,) = (row for table in tables for row in table.rows if row[0] == "softmax")
-    assert row[1:4] == ("50.0 % (40.0 to 60.0)", NONE, "50.0 % (40.0 to 60.0)")
+    assert row[1:4] == ("50.0 % (40.0 to 60.0)", "", "50.0 % (40.0 to 60.0)")
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         code: int = options.run(options)
+        sys.stdout.flush()  # not at the end of the process, where nobody would catch what is caught below
     except UserError as error:
         if options.debug:
             error.__suppress_context__ = False  # the error below it, which the one line leaves out

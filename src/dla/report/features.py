@@ -117,7 +117,7 @@ def _answer_table(answers: Scored) -> Table:
     rows = []
     for stage, found in answers.items():
         test = found["test"]
-        levels = (str(Share.read(test[level])) if level in test else NONE for level in ("middle", "high"))
+        levels = (str(Share.read(test[level])) if level in test else "" for level in ("middle", "high"))
         rows.append((stage.partition("@")[2], str(Share.read(test)), *levels, ACCURACY.get(stage, NONE)))
     header = ("scorer", "test accuracy (95 % interval)", "level middle", "level high", LABORATORY)
     return Table("Answers to questions with four options; guessing gets 25 %.", header, rows)
