@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dla.intervals import wilson
+from dla.statistics.intervals import wilson
 
 
 @dataclass(frozen=True)

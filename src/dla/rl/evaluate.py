@@ -14,8 +14,8 @@ from PIL import Image
 from torch import nn
 
 from dla.core.artifacts import atomic
-from dla.intervals import student, wilson
 from dla.rl.environments import make_environments
+from dla.statistics.intervals import student, wilson
 
 UNSEEN = 2**31  # added to the seed: training takes smaller ones
 

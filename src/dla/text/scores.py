@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dla.intervals import wilson
+from dla.statistics.intervals import wilson
 
 BINS = 15  # of the calibration error, as Guo et al. (arXiv 1706.04599) have it
 

@@ -1,0 +1,1 @@
+"""What numbers of experiments say: intervals, paired comparisons over seeds, multiplicity."""
