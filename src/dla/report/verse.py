@@ -46,10 +46,10 @@ def _finding(trained: dict[str, dict[str, Any]]) -> str:
         return NOTHING
     name, metrics = min(trained.items(), key=lambda item: item[1]["validation"]["loss"])
     sample, held_out = (percent(metrics["quality"][part]["known_words"], 0) for part in ("sample", "held_out"))
-    bits = metrics["validation"]["bits_per_character"]
+    bits = metrics["test"]["bits_per_character"]
     return (
-        f"The model {name} needs {bits:.2f} bits for a character of the held-out text. Of the words that it writes "
-        f"{sample} occur in the training text, of the words held out {held_out}."
+        f"The model {name} needs {bits:.2f} bits for a character of text that it has not learned from. Of the words "
+        f"that it writes {sample} occur in the training text, of the words of the other text {held_out}."
     )
 
 
@@ -70,13 +70,15 @@ def _model(name: str, metrics: dict[str, Any], results: Results) -> list[Block]:
     ]
     facts = (
         f"{count(metrics['parameters'])} parameters, {count(metrics['characters'])} characters in its vocabulary, "
-        f"perplexity {metrics['validation']['perplexity']:.2f}, best after step {count(metrics['best_step'])}."
+        f"perplexity {metrics['test']['perplexity']:.2f}, best on validation after step {count(metrics['best_step'])}."
     )
     return [*blocks, Table(f"{name} beside held-out text. {facts}", ("measure", "written", "held out"), table)]
 
 
 def _continuations(generated: dict[str, Any]) -> Table:
-    rows = [(this["model"], this["prompt"], this["method"], this["text"]) for this in generated["generated"]]
+    rows = [
+        (row["model"], row["prompt"], row["method"], row["reason"] or row["text"]) for row in generated["generated"]
+    ]
     return Table("How models go on.", ("model", "prompt", "method", "goes on"), rows)
 
 
@@ -86,5 +88,5 @@ def _tokens(generated: dict[str, Any]) -> Table:
         for name, found in generated["tokens"].items()
     ]
     characters, tokens, ratio = TOKENS
-    rows.append(("laboratory, GPT-2 on the Divina Commedia", count(characters), count(tokens), f"{ratio:.2f}"))
+    rows.append(("laboratory, GPT-2 on Dante's Inferno", count(characters), count(tokens), f"{ratio:.2f}"))
     return Table("How long the text is.", ("tokenizer of", "characters", "tokens", "tokens per character"), rows)
