@@ -11,14 +11,13 @@ from dla.core.errors import UserError
 from dla.data.raw import TEXT
 from dla.settings.data import Corpus
 
-
 SPLITS = ("train", "validation", "test")
 
 
 def prepare(raw: Path, settings: Corpus, prepared: Path, source: str) -> None:
     """Write the text as three rows, `split` train, validation and test, which follow each other in the `text`.
 
-    The metadata has the source (`embedded` or `hub`) and the `form`. Parts and headings are those of the real text, so
+    The metadata has the source (see dla.data.origin) and the `form`. Parts and headings are those of the real text, so
     of an embedded one everything is kept, and it is prose.
 
     Raises

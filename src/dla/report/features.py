@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
 from dla.report.laboratories import ACCURACY, LABORATORY, NONE
 from dla.report.results import Results
-from dla.report.sources import about
+from dla.report.sources import Origin, about, title
 from dla.report.statements import Share, compare, count, percent
 from dla.settings.data import Questions
 from dla.settings.whole import Params
@@ -17,26 +18,50 @@ Scored = dict[str, dict[str, Any]]  # metrics by stage
 
 
 def chapter(params: Params, results: Results) -> Chapter:
-    """Classifiers of texts, a picture of the features, and answers to questions."""
+    """Classifiers of texts, a picture of the features, and answers to questions, each data set by itself."""
     heads, answers = _read(params, results)
     scatters = _scatters(params, results)
-    embedded = any(found["data"] == "embedded" for found in (heads | answers).values())
-    data = [*(settings.data for settings in params.tfidf.values()), *(e.data for e in params.embed.values())]
-    blocks = [*_accuracies(heads, "texts", None), *_confusion(heads, results), *scatters]
-    if heads:
-        blocks.insert(1, _head_table(heads))
-    if answers:
-        blocks += [*_accuracies(answers, "questions", 0.25), _answer_table(answers)]
+    origins = {stage: (data_of(params, stage), found["data"]) for stage, found in (heads | answers).items()}
+    texts, questions = (_by_data(scored, origins) for scored in (heads, answers))
+    blocks: list[Block] = []
+    for data, group in texts.items():
+        blocks += [*_accuracies(group, f"texts of {data}", None), _head_table(group, data), *_confusion(group, results)]
+    blocks += scatters
+    for data, group in questions.items():
+        blocks += [*_accuracies(group, f"questions of {data}", 0.25), _answer_table(group, data)]
     return Chapter(
         key="features",
         question="What do frozen features buy?",
-        finding=" ".join(filter(None, [_about_heads(heads), _about_answers(answers)])) or NOTHING,
-        about=about(params, data, embedded=embedded),
-        embedded=embedded,
+        finding=" ".join([*_said(texts, _about_heads), *_said(questions, _about_answers)]) or NOTHING,
+        about=about(params, origins.values()),
+        embedded=any(place == "embedded" for _, place in origins.values()),
         blocks=blocks,
         commands=("dvc repro tfidf classify finetune tsne rank",),
         missing=tuple(results.missing),
     )
+
+
+def data_of(params: Params, stage: str) -> str:
+    """The data set that a text stage is about."""
+    section, _, name = stage.partition("@")
+    settings = getattr(params, section)[name]
+    data: str = settings.data if hasattr(settings, "data") else params.embed[settings.features].data
+    return data
+
+
+def _by_data(scored: Scored, origins: dict[str, Origin]) -> dict[str, Scored]:
+    """The stages of every data set, by its title: accuracies on different ones are not compared."""
+    found: dict[str, Scored] = {}
+    for stage, metrics in scored.items():
+        found.setdefault(title(origins[stage]), {})[stage] = metrics
+    return found
+
+
+def _said(groups: dict[str, Scored], say: Callable[[Scored], str]) -> Iterator[str]:
+    """A sentence about every data set, with its title where there are several."""
+    for data, group in groups.items():
+        if sentence := say(group):
+            yield f"On {data}: {sentence}" if len(groups) > 1 else sentence
 
 
 def _stages(params: Params) -> dict[str, tuple[str, bool]]:
@@ -98,7 +123,7 @@ def _accuracies(scored: Scored, of: str, chance: float | None) -> list[Block]:
     return [Chart(caption, charts.intervals(points, f"accuracy (fraction of {of})", chance))]
 
 
-def _head_table(heads: Scored) -> Table:
+def _head_table(heads: Scored, data: str) -> Table:
     rows = [
         (
             stage.partition("@")[2],
@@ -110,17 +135,17 @@ def _head_table(heads: Scored) -> Table:
         for stage, found in heads.items()
     ]
     header = ("classifier", "test accuracy (95 % interval)", "macro F1", "calibration error", LABORATORY)
-    return Table("Classifiers of texts.", header, rows)
+    return Table(f"Classifiers of texts of {data}.", header, rows)
 
 
-def _answer_table(answers: Scored) -> Table:
+def _answer_table(answers: Scored, data: str) -> Table:
     rows = []
     for stage, found in answers.items():
         test = found["test"]
         levels = (str(Share.read(test[level])) if level in test else "" for level in ("middle", "high"))
         rows.append((stage.partition("@")[2], str(Share.read(test)), *levels, ACCURACY.get(stage, NONE)))
     header = ("scorer", "test accuracy (95 % interval)", "level middle", "level high", LABORATORY)
-    return Table("Answers to questions with four options; guessing gets 25 %.", header, rows)
+    return Table(f"Answers to questions of {data} with four options; guessing gets 25 %.", header, rows)
 
 
 def _confusion(heads: Scored, results: Results) -> list[Block]:

@@ -69,6 +69,7 @@ def known_words(written: Sequence[str], known: str) -> float:
     vocabulary = set(words(known))
     return sum(word in vocabulary for word in written) / max(len(written), 1)
 
+
 def longest_copy(written: str, known: str) -> int:
     """Length of the longest passage of `written` that stands in `known`, in characters."""
     longest = 0
