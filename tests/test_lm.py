@@ -244,7 +244,7 @@ def test_validation_predicts_every_character_once(count: int) -> None:
     seen = torch.cat([targets.flatten() for _, targets in batches])
     assert seen.tolist() == list(range(1, count))
     assert all(torch.equal(inputs + 1, targets) for inputs, targets in batches)
-    assert all(inputs.shape[1] <= 16 for inputs, _ in batches)
+    assert all(inputs.shape[1] <= 16 and len(inputs) for inputs, _ in batches)
 
 
 def test_at_first_every_character_is_as_likely_as_every_other() -> None:
