@@ -173,9 +173,7 @@ def test_every_budget_ends_in_a_report(project: Path, real: Path, budget: str, w
     assert "Nothing of this has run yet." not in page
     assert "Not there yet" not in page
     assert ("Embedded data" in page) == (budget == "demo")
-    written = json.loads((project / "data/generated.json").read_text())["generated"]
-    assert any(row["reason"] for row in written if row["model"] == "dante")  # Dante has no w
-    assert "does not know the characters w" in page
+    assert re.search(r"does not know the characters \w*w", page)  # Dante has none
     found = {json.loads(file.read_text()).get("data") for file in (project / "metrics").rglob("*.json")}
     assert found >= ({"embedded"} if budget == "demo" else {"folder", "file"})
     lm = json.loads((project / "metrics/lm/dante.json").read_text())
