@@ -621,8 +621,10 @@ def test_a_saved_agent_acts_as_the_trained_one(trained: Path) -> None:
 
 def test_play_prints_a_line_per_episode_and_draws_a_gif(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["play", "walker", "--episodes", "2", "--seed", "5", "--render", "gif", "two.gif"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
     assert [line.split()[:2] for line in lines] == [["seed", "5"], ["seed", "6"]]
+    assert told.err == "written: two.gif\n"
     with Image.open(trained / "two.gif") as picture:
         assert picture.format == "GIF"
     assert main(["play", "walker", "--episodes", "2", "--seed", "5"]) == 0

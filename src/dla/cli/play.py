@@ -8,7 +8,9 @@ from pathlib import Path
 
 from dla.cli.candidates import offer_names
 from dla.cli.options import count, seed
+from dla.cli.output import say_written
 from dla.cli.parser import Commands, Parser, add_command
+from dla.core.atomic import destination
 from dla.core.errors import UserError
 
 
@@ -50,14 +52,16 @@ def run(options: argparse.Namespace) -> int:
     from dla.rl.results import read_agent
 
     mode, file = _rendering(options.render)
+    place = destination(file) if file else None
     net, run = read_agent(options.name)
     frames = []
     for number in range(options.seed, options.seed + options.episodes):
         shown = list(play(net, run.environment, number, mode))
         frames += [frame for frame, _ in shown if frame is not None]
         print(f"seed {number}  steps {len(shown) - 1}  return {shown[-1][1]:.2f}")
-    if file:
-        write_gif(file, frames)
+    if file and place:
+        write_gif(place, frames)
+        say_written(file)
     return 0
 
 
@@ -67,6 +71,8 @@ def _rendering(words: Sequence[str]) -> tuple[str | None, Path | None]:
             return None, None
         case ["human"]:
             return "human", None
-        case ["gif", file]:
+        case ["gif", file] if file.lower().endswith(".gif"):
             return "rgb_array", Path(file)
+        case ["gif", file]:
+            raise UserError(f"--render gif {file}: a GIF is written to a FILE whose name ends in .gif")
     raise UserError(f"--render {' '.join(words)}: takes human, or gif and a FILE")
