@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 STARTED_BY_DVC = "DVC_STAGE"  # a variable that DVC sets for every command it runs
@@ -53,10 +54,8 @@ def _state(process: int) -> list[str]:
 
 def _wait_and_end(process: int) -> None:
     _wait_for_end(process)
-    try:
+    with suppress(OSError):  # the terminal may have ended too
         print("error: dvc has ended, and so does the stage that it started; a checkpoint stays", file=sys.stderr)
-    except OSError:  # so has the terminal
-        pass
     os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C does, so that nothing half written is left
     time.sleep(GRACE)
     os._exit(130)
