@@ -62,9 +62,7 @@ class Repeats:
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=2)]  # the pair is trained from each
     loss: Positive  # training loss whose first reaching is timed
-    confidence: Annotated[float, Field(gt=0.5, lt=1)]  # level of the intervals
-    resamples: Count  # of bootstrap and permutation test, which is exact where it has no more arrangements than these
-    seed: Seed  # of the bootstrap
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]  # level of the intervals, and of what is called shown
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
