@@ -146,8 +146,8 @@ def _table(repeats: dict[str, Any], labels: tuple[str, ...], confidence: float) 
     tests = ("permutation test", "after Holm", f"at {percent(1 - confidence, 0)}")
     header = ("measure", *labels, "difference", f"{percent(confidence, 0)} interval", *tests)
     caption = (
-        "Means over the seeds; differences are paired, seed by seed. A difference is shown if its p-value, corrected "
-        f"for there being several measures (Holm), is at most {percent(1 - confidence, 0)}. Intervals are not corrected."
+        "Means over the seeds; differences are paired, seed by seed. A difference is shown if its p-value after Holm's "
+        f"correction for several measures is at most {percent(1 - confidence, 0)}; intervals are not corrected."
     )
     return Table(caption, header, rows)
 
