@@ -180,10 +180,11 @@ def test_the_best_head_is_held_against_counted_words(tmp_path: Path) -> None:
 
 def test_a_level_without_questions_has_an_empty_cell(tmp_path: Path) -> None:
     share = {"accuracy": 0.5, "lower": 0.4, "upper": 0.6, "n": 100}
-    write(tmp_path, "metrics/rank/softmax.json", {"data": "hub", "test": {**share, "chance": 0.25, "high": share}})
+    found = {"data": "hub", "validation": share, "test": {**share, "chance": 0.25, "high": share}}
+    write(tmp_path, "metrics/rank/softmax.json", found)
     tables = [block for block in features.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table)]
     (row,) = (row for table in tables for row in table.rows if row[0] == "softmax")
-    assert row[1:4] == ("50.0 % (40.0 to 60.0)", "", "50.0 % (40.0 to 60.0)")
+    assert row[2:5] == ("50.0 % (40.0 to 60.0)", "", "50.0 % (40.0 to 60.0)")
 
 
 # --- where data come from -------------------------------------------------------------------------------------
@@ -209,7 +210,7 @@ OWN = {
 
 def scored(origin: str, accuracy: float) -> dict[str, Any]:
     share = {"accuracy": accuracy, "lower": accuracy - 0.03, "upper": accuracy + 0.03, "n": 100}
-    return {"data": origin, "test": share | {"macro": {"f1": accuracy}, "calibration_error": 0.0}}
+    return {"data": origin, "validation": share, "test": share | {"macro": {"f1": accuracy}, "calibration_error": 0.0}}
 
 
 def language_model(sample: dict[str, float | None], held_out: dict[str, float | None], **facts: Any) -> dict[str, Any]:
