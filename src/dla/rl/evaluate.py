@@ -106,8 +106,10 @@ def write_gif(path: Path, frames: Sequence[Any]) -> None:
     scale = min(1.0, PICTURE / max(frames[0].shape[:2]))
     height, width = (round(scale * extent) for extent in frames[0].shape[:2])
     sized = [Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS) for frame in chosen]
-    some = np.concatenate([np.asarray(sized[i]) for i in (0, len(sized) // 2, -1)])
-    palette = Image.fromarray(some).quantize(COLOURS)  # one for all, or a thing's colour changes as it moves
+    # One palette for all, or a thing's colour changes as it moves; by octree, which keeps colours of few pixels apart
+    # where the median cut gives most of the palette to shades of the background.
+    whole = Image.fromarray(np.concatenate([np.asarray(picture) for picture in sized]))
+    palette = whole.quantize(COLOURS, Image.Quantize.FASTOCTREE)
     pictures = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in sized]
     shown = round(1000 * SECONDS)
     durations = [shown] * (len(pictures) - 1) + [1000]
