@@ -46,16 +46,19 @@ def add(commands: Commands[Parser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit code."""
+    from dla.rl.environments import Place
     from dla.rl.evaluate import play, write_gif
     from dla.rl.results import read_agent
 
     mode, file = _rendering(options.render)
     net, run = read_agent(options.name)
+    place = Place.of(run)
     frames = []
     for number in range(options.seed, options.seed + options.episodes):
-        shown = list(play(net, run.environment, number, mode))
-        frames += [frame for frame, _ in shown if frame is not None]
-        print(f"seed {number}  steps {len(shown) - 1}  return {shown[-1][1]:.2f}")
+        shown = list(play(net, place, number, mode))
+        frames += [moment.frame for moment in shown if moment.frame is not None]
+        cut_off = "" if shown[-1].over else "  cut off, as the environment has no limit"
+        print(f"seed {number}  steps {len(shown) - 1}  return {shown[-1].total:.2f}{cut_off}")
     if file:
         write_gif(file, frames)
     return 0

@@ -28,6 +28,7 @@ class QNet(nn.Module):
         if not isinstance(actions, spaces.Discrete):
             raise UserError(f"DQN acts in Discrete spaces, not in {actions}; take ppo")
         inputs, outputs = sizes(observations, actions)
+        self.epsilon = settings.epsilon
         widths = (inputs, *settings.widths)
         layers = [(nn.Linear(*pair), nn.ReLU()) for pair in pairwise(widths)]
         self.hidden = nn.Sequential(*(layer for pair in layers for layer in pair))
@@ -45,6 +46,17 @@ class QNet(nn.Module):
         """The best actions, (B,)."""
         found: torch.Tensor = self(observations).argmax(-1)
         return found
+
+    def sample(self, observations: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """The best actions or, with the final epsilon, any: (B,)."""
+        count = len(observations)
+        random = torch.rand(count, generator=generator) < self.epsilon
+        anything = torch.randint(self.advantages.out_features, (count,), generator=generator)
+        return torch.where(random, anything, self.act(observations))
+
+    def as_actions(self, actions: torch.Tensor) -> NDArray[Any]:
+        """What the environments take."""
+        return actions.numpy()
 
 
 def targets(

@@ -101,11 +101,11 @@ class Softmax(nn.Module):
         super().__init__()
         self.logits = linear(width, actions, gain=0.01)  # at first every action is about as likely
 
-    def sample(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Random actions (B,) int64."""
+    def sample(self, hidden: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Random actions (B,) int64; by torch's global generator unless there is another."""
         logits: torch.Tensor = self.logits(hidden)
         # The largest of logarithms with Gumbel noise is a sample (Gumbel 1954).
-        return (logits - torch.empty_like(logits).exponential_().log_()).argmax(-1)
+        return (logits - torch.empty_like(logits).exponential_(generator=generator).log_()).argmax(-1)
 
     def evaluate(self, hidden: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logarithms of the probabilities of actions (..., B), and entropies (..., B)."""
@@ -139,10 +139,10 @@ class Normal(nn.Module):
         self.register_buffer("low", torch.from_numpy(actions.low).flatten().float())
         self.register_buffer("high", torch.from_numpy(actions.high).flatten().float())
 
-    def sample(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Random actions (B, A)."""
+    def sample(self, hidden: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Random actions (B, A); by torch's global generator unless there is another."""
         mean: torch.Tensor = self.mean(hidden)
-        return mean + self.log_std.exp() * torch.randn_like(mean)
+        return mean + self.log_std.exp() * torch.randn(mean.shape, generator=generator)
 
     def evaluate(self, hidden: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logarithms of the densities of actions (..., B, A), and entropies (..., B)."""

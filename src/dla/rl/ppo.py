@@ -41,6 +41,14 @@ class ActorCritic(nn.Module):
         """The likeliest actions, (B,) or (B, A)."""
         return self.policy.likeliest(self.actor(observations))
 
+    def sample(self, observations: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Random actions, (B,) or (B, A)."""
+        return self.policy.sample(self.actor(observations), generator)
+
+    def as_actions(self, actions: torch.Tensor) -> NDArray[Any]:
+        """What the environments take."""
+        return self.policy.as_actions(actions)
+
 
 @dataclass(frozen=True)
 class Rollout:

@@ -102,6 +102,8 @@ class AgentCaps:
     seeds: Count | None = None  # how many, the first ones
     steps: Count | None = None
     episodes: Count | None = None
+    points: Count | None = None
+    validation_episodes: Count | None = None
     checkpoints: Count | None = None
 
 
@@ -152,6 +154,8 @@ def cap_agent(run: Agent, caps: AgentCaps) -> Agent:
         seeds=run.seeds[: caps.seeds],
         steps=_cap(run.steps, caps.steps),
         episodes=_cap(run.episodes, caps.episodes),
+        points=_cap(run.points, caps.points),
+        validation_episodes=_cap(run.validation_episodes, caps.validation_episodes),
         checkpoints=_cap(run.checkpoints, caps.checkpoints),
     )
 
