@@ -151,7 +151,8 @@ class Place:
     @property
     def limit(self) -> int:
         """Steps after which an episode ends or is cut off."""
-        return find_spec(self.environment).max_episode_steps or self.max_episode_steps
+        own = self.kwargs.get("max_episode_steps", find_spec(self.environment).max_episode_steps)
+        return own if own is not None and own > 0 else self.max_episode_steps  # -1: Gymnasium is told to set none
 
     def make(self, copies: int) -> Environments:
         """So many copies side by side."""
@@ -189,6 +190,11 @@ def make_environments(name: str, copies: int, kwargs: Mapping[str, Any] | None =
         vector: Any = gymnasium.make_vec(spec, num_envs=copies, vectorization_mode=mode, **kwargs)
     if vector.metadata.get("autoreset_mode") != AutoresetMode.NEXT_STEP:
         raise UserError(f"environment {name!r}: resets in another way than by the step after the last; take another")
+    if _has_pictures(vector.single_observation_space):
+        raise UserError(
+            f"environment {name!r}: observes pictures, of which the nets here, flat ones, see nothing; "
+            f"wrap it so that it observes numbers, or take its version that does"
+        )
     if not isinstance(vector.single_observation_space, spaces.Box):
         vector = vector_wrappers.FlattenObservation(vector)
     return Environments(vector, np.zeros(copies, bool), np.zeros(copies), np.zeros(copies, np.int64))
@@ -208,13 +214,24 @@ def find_spec(name: str) -> EnvSpec:
         return gymnasium.spec(identifier)
 
 
+def _has_pictures(space: spaces.Space[Any]) -> bool:
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        return any(map(_has_pictures, space.values() if isinstance(space, spaces.Dict) else space))
+    if not isinstance(space, spaces.Box):
+        return False
+    return len(space.shape) > 2 or (len(space.shape) == 2 and space.dtype == np.uint8)
+
+
 @contextlib.contextmanager
 def _errors_of(name: str, kwargs: Mapping[str, Any]) -> Iterator[None]:
     """What goes wrong while an environment is made, in one line."""
+    told = f"environment {name!r}{f' with kwargs {dict(kwargs)}' if kwargs else ''}"
     try:
         yield
     except ImportError as error:
-        raise UserError(f"environment {name!r}: {error}; install it, or name a module of this folder") from None
-    except (gymnasium.error.Error, TypeError, ValueError) as error:
-        told = f" with kwargs {dict(kwargs)}" if kwargs else ""
-        raise UserError(f"environment {name!r}{told}: {' '.join(str(error).split())}") from None
+        remedy = "install it" if ":" not in name else "install it, or name a module of the project's folder"
+        raise UserError(f"{told}: {error}; {remedy}") from None
+    except gymnasium.error.Error as error:
+        raise UserError(f"{told}: {' '.join(str(error).split())}") from None
+    except (TypeError, ValueError, LookupError) as error:
+        raise UserError(f"{told}: {type(error).__name__}: {' '.join(str(error).split())}; see `kwargs`") from None

@@ -25,12 +25,12 @@ def sizes(observations: spaces.Space[Any], actions: spaces.Space[Any]) -> tuple[
         If observations are no vectors or arrays, or actions neither those nor numbered from 0.
     """
     if not isinstance(observations, spaces.Box):
-        raise UserError(f"agents here observe Box spaces, not {observations}")
+        raise UserError(f"agents here observe what can be flattened into a Box, not {observations}; wrap it")
     if isinstance(actions, spaces.Discrete) and actions.start == 0:
         return spaces.flatdim(observations), int(actions.n)
     if isinstance(actions, spaces.Box):
         return spaces.flatdim(observations), spaces.flatdim(actions)
-    raise UserError(f"agents here act in Box spaces and in Discrete ones that begin at 0, not in {actions}")
+    raise UserError(f"agents here act in Box spaces and in Discrete ones that begin at 0, not in {actions}; wrap it")
 
 
 def linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
@@ -41,10 +41,10 @@ def linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
     return layer
 
 
-def hidden_layers(inputs: int, widths: Sequence[int]) -> nn.Sequential:
-    """Layers with tanh after each, (B, inputs) -> (B, last of widths)."""
+def hidden_layers(first: Sequence[nn.Module], inputs: int, widths: Sequence[int]) -> nn.Sequential:
+    """Layers with tanh after each, (B, inputs) -> (B, last of widths), after those given."""
     pairs = pairwise([inputs, *widths])
-    return nn.Sequential(*(layer for pair in pairs for layer in (linear(*pair, gain=2**0.5), nn.Tanh())))
+    return nn.Sequential(*first, *(layer for pair in pairs for layer in (linear(*pair, gain=2**0.5), nn.Tanh())))
 
 
 class Adam:

@@ -37,7 +37,7 @@ class TrainedAgent:
 
     def solved_at(self, threshold: float) -> int | None:
         """Steps of all copies after which the greedy validation episodes first reached the threshold on average."""
-        return next((row["step"] for row in self.greedy_rows() if row["return"] >= threshold), None)
+        return next((row["step"] for row in self.greedy_rows()[1:] if row["return"] >= threshold), None)
 
     def area(self) -> float:
         """Mean of the greedy learning curve over the steps, between its points along straight lines."""
