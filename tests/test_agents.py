@@ -355,7 +355,15 @@ def ppo(**changes: Any) -> PPORun:
     values: dict[str, Any] = {
         **{"name": "ppo", "environment": "test/Chain-v0", "seeds": (1,), "steps": 8000, "copies": 8, "widths": (16,)},
         **{"discount": 0.99, "learning_rate": 0.01, "gradient_clip": 0.5, "episodes": 10, "points": 5},
-        **{"validation_episodes": 3, "checkpoints": 4, "rollout": 25, "epochs": 4, "minibatches": 2, "gae_lambda": 0.95, "clip": 0.2},
+        **{
+            "validation_episodes": 3,
+            "checkpoints": 4,
+            "rollout": 25,
+            "epochs": 4,
+            "minibatches": 2,
+            "gae_lambda": 0.95,
+            "clip": 0.2,
+        },
     }
     return PPORun(**(values | {"anneal": True, "entropy_coefficient": 0.01} | changes))
 
