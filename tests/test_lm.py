@@ -141,7 +141,7 @@ def test_the_text_is_cut_three_ways_and_between_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_a_split_without_text_is_an_error(tmp_path: Path, split: str) -> None:
     with pytest.raises(UserError, match=rf"raw/text.txt: leaves \d characters for {split}, which is too few"):
-        prepared_text(tmp_path, **{f"{split}_fraction": 1e-9})
+        prepared_text(tmp_path, "hub", **{f"{split}_fraction": 1e-9})
 
 
 def test_an_empty_text_is_an_error(tmp_path: Path) -> None:

@@ -194,14 +194,14 @@ def with_own_data() -> Params:
     """The settings with a copy of every data set and of some runs, of a folder or file of one's own."""
     sources = {f"my-{name}": replace(source, **OWN[type(source)]) for name, source in PARAMS.sources.items()}
     data = {f"my-{name}": replace(settings, source=f"my-{settings.source}") for name, settings in PARAMS.data.items()}
-    tables = {"sources": PARAMS.sources | sources, "data": PARAMS.data | data}
+    tables: dict[str, Any] = {"sources": PARAMS.sources | sources, "data": PARAMS.data | data}
     for section, name in (("train", "cifar10-plain-56"), ("tfidf", "tfidf"), ("lm", "dante")):
         table = getattr(PARAMS, section)
         tables[section] = table | {"mine": replace(table[name], data=f"my-{table[name].data}")}
     return replace(PARAMS, budget="quick", **tables)
 
 
-OWN = {
+OWN: dict[type, Any] = {
     DatasetSource: {"repository": "my/folder"},
     ModelSource: {"repository": "my/model"},
     TextSource: {"url": "my/text.txt"},

@@ -80,10 +80,10 @@ def _blocks(tested: Tested, results: Results) -> list[Block]:
             spec = charts.curves(rows, ("epoch", "epoch"), ("accuracy", "accuracy (fraction of pictures)"))
             blocks.append(Chart(caption, spec))
     for origin in origins:
-        names = {name: share for name, (_, _, share) in tested.items() if _origin(name, tested) == origin}
-        if len(names) > 1:
+        shares = {name: share for name, (_, _, share) in tested.items() if _origin(name, tested) == origin}
+        if len(shares) > 1:
             caption = f"Test accuracy of every run on {title(origin)}, with 95 % intervals over the pictures."
-            points = [{"name": n, "value": s.value, "lower": s.lower, "upper": s.upper} for n, s in names.items()]
+            points = [{"name": n, "value": s.value, "lower": s.lower, "upper": s.upper} for n, s in shares.items()]
             blocks.append(Chart(caption, charts.intervals(points, "accuracy (fraction of pictures)")))
     return [*blocks, _table(tested)] if tested else blocks
 
