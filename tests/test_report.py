@@ -113,7 +113,7 @@ def test_gradients_are_the_medians_of_the_last_steps() -> None:
 def test_data_without_boxes_show_no_localisation(tmp_path: Path) -> None:
     scores = {"n": 3, "map": 0.1, "random": 0.2}
     found = {"data": "hub", "feature_map": "4x4", "deletion": scores, "insertion": scores}
-    write(tmp_path, "metrics/cam/cifar10-cnn.json", found)
+    write(tmp_path, "metrics/cam/cifar10-resnet34.json", found)
     chapter = looks.chapter(PARAMS, Results(tmp_path))
     assert chapter.finding.startswith("Not shown: these data have no boxes")
 
