@@ -76,6 +76,17 @@ def test_a_net_without_global_pooling_gets_grad_cam() -> None:
     torch.testing.assert_close(maps, torch.relu((weights * features).sum(1)).detach())
 
 
+@pytest.mark.parametrize("features", [True, False])
+def test_maps_of_several_classes_are_those_of_each(features: bool) -> None:
+    torch.manual_seed(0)
+    without = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 32 * 32, 5)).eval()
+    model = warm("cnn") if features else without
+    inputs, classes = torch.randn(3, *SHAPE), torch.tensor([[0, 4], [1, 1], [3, 2]])
+    both = activation_maps(model, inputs, classes)
+    each = [activation_maps(model, inputs, classes[:, k]) for k in range(2)]
+    torch.testing.assert_close(both, torch.stack(each, 1))
+
+
 def test_a_perceptron_has_no_map_and_says_so() -> None:
     with pytest.raises(UserError, match="no convolution"):
         activation_maps(warm("mlp"), torch.randn(1, *SHAPE), torch.tensor([0]))
