@@ -63,6 +63,7 @@ class HeadCaps:
     """Upper limits on what is trained on features."""
 
     epochs: Count | None = None
+    batch_size: Count | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -122,10 +123,10 @@ class Budget:
     gradients: GradientCaps
     cam: ExplanationCaps
     embed: dict[str, EmbeddingCaps]
-    classify: HeadCaps
+    classify: dict[str, HeadCaps]
     finetune: dict[str, FineTuningCaps]
     tsne: ScatterCaps
-    rank: HeadCaps
+    rank: dict[str, HeadCaps]
     lm: LanguageModelCaps
     generate: GenerationCaps
     agent: dict[str, AgentCaps]

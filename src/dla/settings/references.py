@@ -50,7 +50,7 @@ def check_references(params: Params, file: str) -> None:
         raise UserError(f"{file}: budgets.{params.budget} is missing")
     models = {model for kind in get_args(get_args(Model)[0]) for model in get_args(get_type_hints(kind)["name"])}
     for budget, caps in params.budgets.items():
-        for section in ("embed", "finetune", "agent"):
+        for section in ("embed", "classify", "finetune", "rank", "agent"):
             for name in getattr(caps, section):
                 refer(f"{file}: budgets.{budget}.{section}", name, getattr(params, section))
         for model in caps.train:
@@ -98,10 +98,10 @@ def _check_texts(params: Params, file: str) -> None:
         refer(f"{file}: finetune.{name}.encoder", tuning.encoder, models)
         if tuning.curriculum and not isinstance(params.data[tuning.data], Questions):
             raise UserError(f"{file}: finetune.{name}.curriculum is for questions, which have levels")
-    for name, ranking in params.rank.items():
-        wanted = "joint" if ranking.combine == "joint" else "separate"
+    for name, scorer in params.rank.items():
+        wanted = "joint" if isinstance(scorer, Ranking) and scorer.combine == "joint" else "separate"
         known = [key for key, made in params.embed.items() if made.formulation == wanted]
-        refer(f"{file}: rank.{name}.features", ranking.features, known)
+        refer(f"{file}: rank.{name}.features", scorer.features, known)
 
 
 def _check_language(params: Params, file: str) -> None:
