@@ -211,3 +211,4 @@ def test_the_true_class_is_localised_and_the_predicted_one_is_drawn(tmp_path: Pa
     assert [drawn.predicted for drawn in explanations.drawn()] == ["right", "right"]
     assert all(drawn.map[:, 4:].min() > drawn.map[:, :4].max() for drawn in explanations.drawn())
     assert found["deletion"]["n"] == 3
+    assert found["pictures"] == 2

@@ -66,13 +66,14 @@ class Explanations:
         return {
             "data": self.classifier.source,
             "feature_map": f"{self.maps.shape[1]}x{self.maps.shape[2]}",
+            "pictures": len(self._choose(self.settings.pictures)),
             **self.found,
             **self._faithfulness(),
         }
 
     def _faithfulness(self) -> dict[str, Any]:
-        generator = np.random.default_rng(self.settings.seed)
-        chosen = torch.from_numpy(self._choose(self.settings.scored, generator))
+        chosen = torch.from_numpy(self._choose(self.settings.scored))
+        generator = np.random.default_rng((self.settings.seed, 1))  # 0, left out, chooses the pictures
         random = torch.from_numpy(generator.random(self.maps[chosen].shape, dtype=np.float32))
         size = self.pictures.size
         return faithfulness(
@@ -83,14 +84,14 @@ class Explanations:
             self.predicted[chosen],
         )
 
-    def _choose(self, count: int, generator: np.random.Generator) -> NDArray[Any]:
+    def _choose(self, count: int) -> NDArray[Any]:
         """Numbers of `count` random pictures, or of all, in the order of the test split."""
         n = len(self.pictures.labels)
-        return np.sort(generator.choice(n, min(count, n), replace=False))
+        return np.sort(np.random.default_rng(self.settings.seed).choice(n, min(count, n), replace=False))
 
     def drawn(self) -> Iterator[Explained]:
         """The seeded random choice of pictures, in the order of the test split."""
-        chosen = self._choose(self.settings.pictures, np.random.default_rng(self.settings.seed))
+        chosen = self._choose(self.settings.pictures)
         large = enlarge(rescale(self.maps[chosen]), self.pictures.size, self.pictures.size).numpy()
         for strengths, i in zip(large, chosen.tolist(), strict=True):
             predicted = int(self.predicted[i])
