@@ -196,7 +196,11 @@ class Halves(nn.Module):
 
 def test_the_true_class_is_localised_and_the_predicted_one_is_drawn(tmp_path: Path) -> None:
     boxes = np.array([[0, 0, 4, 8]] * 5, np.float32)  # on the left, where the evidence for class 0 is
-    one = {"images": np.zeros((5, 1, 8, 8), np.uint8), "labels": np.zeros(5, np.int64), "ids": np.arange(5)}
+    one: dict[str, Any] = {
+        "images": np.zeros((5, 1, 8, 8), np.uint8),
+        "labels": np.zeros(5, np.int64),
+        "ids": np.arange(5),
+    }
     tensors = {f"{split}.{name}": value for split in ("validation", "test") for name, value in one.items()}
     prepared = tmp_path / "halves.safetensors"
     write_tensors(prepared, tensors | {"validation.boxes": boxes, "test.boxes": boxes}, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -44,3 +45,16 @@ def test_a_run_beside_a_laboratorys_figure_has_its_settings_under_budget_full(na
         assert getattr(run.model if place else run, last) == stated, setting
     assert run.data == name.partition("-")[0]
     assert (run.examples, run.crop_padding, run.flip) == (None, 0, False)
+
+
+# --- reasons --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("section", ["runtime", "data", "train", "cam"])
+def test_every_number_of_the_image_runs_has_a_reason(section: str) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    (block,) = re.findall(rf"^{section}:[^\n]*\n(.*?)(?=^\w|\Z)", text, re.DOTALL | re.MULTILINE)
+    settings = [line for line in block.splitlines() if not line.strip().startswith("#")]
+    numbers = [line for line in settings if re.search(r":.*(?<![\w.\-/*])\d", line.partition(" # ")[0])]
+    assert [line for line in numbers if " # " not in line] == []
+    assert numbers or section == "runtime"
