@@ -9,7 +9,7 @@ from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
 from dla.report.laboratories import ACCURACY, LABORATORY, NONE
 from dla.report.results import Results
-from dla.report.sources import about
+from dla.report.sources import Origin, about, title
 from dla.report.statements import Share, compare, count, p_value, percent
 from dla.settings.data import Questions
 from dla.settings.whole import Params
@@ -24,12 +24,17 @@ Scored = dict[str, dict[str, Any]]  # metrics by stage
 
 @dataclass(frozen=True)
 class Tested:
-    """The stages that were tested on one data set."""
+    """The stages that were tested on one data set from one place."""
 
-    data: str
+    origin: Origin
     questions: bool
     scored: Scored
     controls: frozenset[str]  # stages that see the options alone, or have learned nothing
+
+    @property
+    def data(self) -> str:
+        """The data set by name, and that it is embedded if it is."""
+        return title(self.origin)
 
     @property
     def of(self) -> str:
@@ -49,8 +54,6 @@ def chapter(params: Params, results: Results) -> Chapter:
     """Classifiers of texts, a picture of the features, and answers to questions, data set by data set."""
     tested = _read(params, results)
     scatters = _scatters(params, results)
-    embedded = any(found["data"] == "embedded" for group in tested for found in group.scored.values())
-    data = [*(settings.data for settings in params.tfidf.values()), *(e.data for e in params.embed.values())]
     texts = [group for group in tested if not group.questions]
     questions = [group for group in tested if group.questions]
     findings = [*(_about_heads(group, results) for group in texts), *(_about_answers(g, results) for g in questions)]
@@ -64,8 +67,8 @@ def chapter(params: Params, results: Results) -> Chapter:
         key="features",
         question="What do frozen features buy?",
         finding=" ".join(filter(None, findings)) or NOTHING,
-        about=about(params, data, embedded=embedded),
-        embedded=embedded,
+        about=about(params, [group.origin for group in tested]),
+        embedded=any(place == "embedded" for _, place in (group.origin for group in tested)),
         blocks=blocks,
         commands=("dvc repro tfidf classify finetune tsne rank",),
         missing=tuple(results.missing),
@@ -73,18 +76,19 @@ def chapter(params: Params, results: Results) -> Chapter:
 
 
 def _read(params: Params, results: Results) -> list[Tested]:
-    """Every text stage's metrics, by the data set that it was tested on."""
+    """Every text stage's metrics, by the data that it was tested on."""
     stages = [("tfidf", name, settings.data) for name, settings in params.tfidf.items()]
     stages += [("classify", name, params.embed[head.features].data) for name, head in params.classify.items()]
     stages += [("finetune", name, settings.data) for name, settings in params.finetune.items()]
     stages += [("rank", name, params.embed[scorer.features].data) for name, scorer in params.rank.items()]
-    tested: dict[str, Tested] = {}
+    tested: dict[Origin, Tested] = {}
     for kind, name, data in stages:
         folder = "classify" if kind == "tfidf" else kind
         metrics = results.metrics(f"metrics/{folder}/{name}.json", f"{kind}@{name}")
         if metrics is not None:
             questions = isinstance(params.data[data], Questions)
-            group = tested.setdefault(data, Tested(data, questions, {}, _controls(params)))
+            origin = data, metrics["data"]
+            group = tested.setdefault(origin, Tested(origin, questions, {}, _controls(params)))
             group.scored[f"{kind}@{name}"] = metrics
     return list(tested.values())
 

@@ -23,7 +23,7 @@ def chapter(params: Params, results: Results) -> Chapter:
         key="looks",
         question="Where does the network look?",
         finding=_finding(params, explained),
-        about=about(params, [params.cam[name].data for name in explained], embedded=embedded),
+        about=about(params, [(params.cam[name].data, found["data"]) for name, found in explained.items()]),
         embedded=embedded,
         blocks=_blocks(explained, results),
         commands=("dvc repro cam",),
@@ -38,7 +38,8 @@ def _finding(params: Params, explained: Explained) -> str:
     located = [name for name, found in explained.items() if found.get("pointing")]
     if not located:
         return "Not shown: these data have no boxes to say where the object is."
-    rivals = [name for name in located if params.cam[name].data == params.cam[located[0]].data]
+    origins = {name: (params.cam[name].data, explained[name]["data"]) for name in located}
+    rivals = [name for name in located if origins[name] == origins[located[0]]]
     best = max(rivals, key=lambda name: float(explained[name]["validation"]["pointing"]["map"]))
     found = explained[best]["pointing"]
     first, second = (Share.of(found[what], found["n"]) for what in ("map", "centred_box"))

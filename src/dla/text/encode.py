@@ -95,7 +95,9 @@ def tokenize(tokenizer: Any, texts: Sequence[str], limit: int) -> list[Tokens]:
     """
     rows = token_rows(tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False))
     nothing = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.pad_token_id or 0
-    return [row if row["input_ids"] else {name: [nothing if name == "input_ids" else 0] for name in row} for row in rows]
+    return [
+        row if row["input_ids"] else {name: [nothing if name == "input_ids" else 0] for name in row} for row in rows
+    ]
 
 
 def token_rows(columns: Any) -> list[Tokens]:
