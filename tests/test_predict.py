@@ -14,10 +14,11 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from dla.cli.main import main
-from dla.core.artifacts import write_tensors
+from dla.core.artifacts import read_tensors, write_tensors
 from dla.data.pixels import to_pixels
 from dla.models.registry import build
 from dla.settings.models import ResNetModel
+from dla.settings.parsing import parse
 from dla.settings.vision import ImageRun
 from dla.vision.weights import read_classifier
 
@@ -100,6 +101,20 @@ def test_a_photo_is_turned_as_its_exif_data_say(place: Path, capsys: pytest.Capt
     photo.save("straight.png")
     turned, straight = predicted(capsys, "turned.png", "straight.png")
     assert turned["classes"] == straight["classes"]
+
+
+def test_a_net_whose_feature_map_is_one_place_says_that_it_has_no_map(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors, facts = read_tensors(Path("models/net.safetensors"))
+    run = facts["run"] | {"model": {"family": "cnn", "name": "cnn", "widths": [4] * 5}}
+    model = build(parse(ImageRun, run, "a test").model, (3, 32, 32), 3)
+    tensors = {name: value.numpy() for name, value in model.state_dict().items()}
+    write_tensors(Path("models/net.safetensors"), tensors, facts | {"run": run})
+    assert main(["predict", "photo.jpg", "--model", "net"]) == 0
+    assert main(["predict", "photo.jpg", "--model", "net", "--cam", "map.png"]) == 2
+    assert "map.png: the model's last feature map is one place" in capsys.readouterr().err
+    assert not Path("map.png").exists()
 
 
 def test_the_map_lies_over_the_middle_square_at_the_photos_own_resolution(place: Path) -> None:
