@@ -65,7 +65,7 @@ def test_weights_and_biases_without_a_key_is_one_line_before_any_work(
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(place))  # where there is no ~/.netrc
     with (
-        pytest.raises(UserError, match="tracking.wandb = true, but Weights & Biases cannot be used") as error,
+        pytest.raises(UserError, match=r"tracking.wandb = true, but Weights & Biases cannot be used") as error,
         observers("net", 3, {}, Tracking(tensorboard=False, wandb=True)),
     ):
         pass

@@ -110,7 +110,8 @@ def _snapshot(source: HubSource) -> Path:
     except RevisionNotFoundError:
         raise UserError(f"{name} has no revision {source.revision!r}; see `sources` in params.yaml") from None
     except HFValidationError as error:
-        raise UserError(f"{source.repository!r} is not the name of a repository: {error}") from None
+        shown = source.repository[:96]  # as long as a name may be
+        raise UserError(f"{shown!r} is not the name of a repository: {str(error)[:200]}") from None
     except LocalEntryNotFoundError:
         raise UserError(
             f"{name} at {source.revision} is not in the Hub's cache and cannot be fetched: connect to the internet "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from PIL import Image
 from torch import nn
 
 from dla.core.artifacts import atomic
+from dla.core.errors import UserError
 from dla.rl.environments import make_environments
 from dla.statistics.intervals import student, wilson
 
@@ -83,7 +86,14 @@ SECONDS = 0.04  # that a frame is shown, at least
 
 @torch.no_grad()
 def play(net: nn.Module, environment: str, seed: int, mode: str | None) -> Iterator[tuple[Any, float]]:
-    """One greedy episode: what each step renders to, and the return so far."""
+    """One greedy episode: what each step renders to, and the return so far.
+
+    Raises
+    ------
+    UserError
+        If a window is asked for and there is no screen.
+    """
+    choose_screen(mode)
     single = gymnasium.make(environment, render_mode=mode)
     render = single.render if mode == "rgb_array" else lambda: None  # a window is drawn by the steps themselves
     try:
@@ -97,6 +107,21 @@ def play(net: nn.Module, environment: str, seed: int, mode: str | None) -> Itera
             yield render(), total
     finally:
         single.close()
+
+
+def choose_screen(mode: str | None) -> None:
+    """Have pictures drawn without a screen, of which SDL would complain where there is none; a window needs one.
+
+    Raises
+    ------
+    UserError
+        If a window is asked for and there is no screen.
+    """
+    if mode == "rgb_array":
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    if mode == "human" and sys.platform == "linux" and not any(map(os.environ.get, screens)):
+        raise UserError("no window can be opened, as there is no screen here; write a file: --render gif episode.gif")
 
 
 def write_gif(path: Path, frames: Sequence[Any]) -> None:
