@@ -5,3 +5,10 @@ from __future__ import annotations
 
 class UserError(Exception):
     """Something outside the code is wrong: parameters, data, network, disk. Shown as one line, exit code 2."""
+
+
+def of_system(error: OSError) -> UserError:
+    """What the system refused about a file, as a line; where it names none, the error passes as it is."""
+    if error.filename is None or error.strerror is None:
+        raise error
+    return UserError(f"{error.filename}: {error.strerror}; see to it and run again")
