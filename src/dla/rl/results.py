@@ -16,8 +16,8 @@ from dla.rl.environments import make_environments
 from dla.rl.evaluate import UNSEEN, play, summary, write_gif
 from dla.rl.ppo import ActorCritic
 from dla.rl.train import TrainedAgent, all_rows, curves
-from dla.settings.advice import untrained
 from dla.settings.agents import DQNRun, PPORun
+from dla.settings.params import untrained
 from dla.settings.parsing import parse
 
 MODELS = Path("models/agents")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dla.core.artifacts import Metadata, read_tensors
 from dla.core.errors import UserError
-from dla.settings.advice import untrained
+from dla.settings.params import untrained
 from dla.settings.parsing import parse
 from dla.settings.text import Embedding, MLPHead, WordCounts
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from dla.core.artifacts import read_tensors
 from dla.models.registry import InputShape, build
-from dla.settings.advice import untrained
+from dla.settings.params import untrained
 from dla.settings.parsing import parse
 from dla.settings.vision import ImageRun
 
