@@ -38,6 +38,8 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
             {"budgets.demo.train.mlp.epoch": 3},
             "budgets.demo.train.mlp.epoch is not a setting; did you mean epochs?",
         ),
+        ({"runtime.threads": 10**9}, "runtime.threads = 1000000000 should be less than or equal to 1024"),
+        ({"runtime.threads": 2**70}, f"runtime.threads = {2**70} should be less than or equal to 1024"),
         ({f"{RUN}.epochs": "3"}, f"{RUN}.epochs = '3' should be a valid integer"),
         ({f"{RUN}.epochs": 2.5}, f"{RUN}.epochs = 2.5 should be a valid integer"),
         ({f"{RUN}.epochs": 0}, f"{RUN}.epochs = 0 should be greater than or equal to 1"),
@@ -197,6 +199,31 @@ def test_broken_yaml_is_one_line(project: Path) -> None:
     with pytest.raises(UserError, match=r"params\.yaml: is not valid YAML") as error:
         load_params()
     assert "\n" not in str(error.value)
+
+
+NO_KEY = "names are letters, digits, '-', '_' and '.'"
+OUTSIDE = "leads out of the repository; name what lies in it"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sources.mnist.files": {"../../evil": ["*.parquet"]}}, f"sources.mnist.files.../../evil: {NO_KEY}"),
+        ({"sources.mnist.files": {"/evil": ["*.parquet"]}}, f"sources.mnist.files./evil: {NO_KEY}"),
+        ({"sources.mnist.files": {"train": ["../*"]}}, f"sources.mnist.files.train.0: {OUTSIDE}"),
+        ({"sources.distilbert.files": ["a/../../*"]}, f"sources.distilbert.files.0: {OUTSIDE}"),
+        ({"sources.distilbert.revision": "../../x"}, f"sources.distilbert.revision: {OUTSIDE}"),
+        ({"pair.first.label": "../../../home"}, "pair.first.label: names have no '/' and do not begin with '.'"),
+        ({"train": {"../x": {}}}, f"train.../x: {NO_KEY}"),
+    ],
+)
+def test_what_becomes_part_of_a_path_leads_nowhere_else(
+    project: Path, change: Change, settings: dict[str, object], message: str
+) -> None:
+    change(project / "params.yaml", settings)
+    with pytest.raises(UserError) as error:
+        load_params()
+    assert str(error.value) == f"params.yaml: {message}"
 
 
 @pytest.mark.parametrize(("script", "name"), [("download", "mnist"), ("prepare", "mnist"), ("train", "mnist-mlp-64")])

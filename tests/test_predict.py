@@ -198,7 +198,7 @@ def test_two_photos_of_one_name_would_have_one_map(place: Path, capsys: pytest.C
         ([".", "--model", "net"], "."),
         (
             ["photo.jpg", "--model", "nut"],
-            "models/nut.safetensors: is missing; `dvc repro train@nut` makes it; trained: net",
+            "'nut' is no name under train in params.yaml; trained: net; did you mean net?",
         ),
         (["photo.jpg", "--model", "net", "--cam", "photo.jpg/map.png"], "photo.jpg/map.png: could not be written"),
         (["photo.jpg", "--model", "net", "--cam", "map.xyz"], "map.xyz: '.xyz' is not a format"),
@@ -215,6 +215,16 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(
     assert words in told.err
     assert told.err.count("\n") == 1
     assert told.out == ""
+
+
+def test_a_model_that_is_not_there_names_a_stage_that_is(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "photo.jpg", "--model", "cifar10-resnet43"]) == 2
+    assert capsys.readouterr().err == (
+        "error: 'cifar10-resnet43' is no name under train in params.yaml; trained: none yet; "
+        "did you mean cifar10-resnet34?\n"
+    )
+    assert main(["predict", "photo.jpg", "--model", "cifar10-resnet34"]) == 2
+    assert "is missing; `dvc repro train@cifar10-resnet34` makes it; trained: none yet" in capsys.readouterr().err
 
 
 def test_a_batch_goes_on_with_the_next_and_exits_1(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -516,7 +516,10 @@ def test_classify_reads_a_file_or_standard_input(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["x", "--model", "wrods"], "wrods.safetensors: is missing; `dvc repro` trains it; trained: words"),
+        (
+            ["x", "--model", "wrods"],
+            "'wrods' is no name under tfidf or classify or finetune in params.yaml; trained: words",
+        ),
         (["x", "--file", "texts.txt", "--model", "words"], "take either TEXT arguments or --file"),
         (["--file", "none.txt", "--model", "words"], "none.txt: cannot be read as text"),
         (["", "--model", "words"], "there is no text to classify"),

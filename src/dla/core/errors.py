@@ -11,3 +11,10 @@ class UserError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(line.strip() for line in message.splitlines() if line.strip()))
+
+
+def of_system(error: OSError) -> UserError:
+    """What the system refused about a file, as a line; where it names none, the error passes as it is."""
+    if error.filename is None or error.strerror is None:
+        raise error
+    return UserError(f"{error.filename}: {error.strerror}; see to it and run again")

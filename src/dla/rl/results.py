@@ -18,7 +18,8 @@ from dla.rl.ppo import ActorCritic
 from dla.rl.seeds import first_seed
 from dla.rl.train import TrainedAgent, all_rows, curves
 from dla.settings.agents import DQNRun, PPORun
-from dla.settings.parsing import did_you_mean, parse
+from dla.settings.params import untrained
+from dla.settings.parsing import parse
 
 MODELS = Path("models/agents")
 SCHEMAS: dict[str, Any] = {"dqn": DQNRun, "ppo": PPORun}
@@ -85,11 +86,7 @@ def read_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tup
     """
     path = folder / f"{name}.safetensors"
     if not path.exists():
-        there = sorted(file.stem for file in folder.glob("*.safetensors"))
-        raise UserError(
-            f"{path}: is missing; `dvc repro -s agent@{name}` trains it; trained: "
-            f"{', '.join(there) or 'none yet'}{did_you_mean(name, there)}"
-        )
+        raise untrained(path, ["agent"], sorted(file.stem for file in folder.glob("*.safetensors")))
     tensors, metadata = read_tensors(path)
     settings = metadata["agent"]
     run: DQNRun | PPORun = parse(SCHEMAS[settings["name"]], settings, str(path))

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from dla.settings.models import Model
 from dla.settings.parsing import STRICT
 from dla.settings.training import Training
-from dla.settings.values import Count, Distinct, Name, Positive, Seed, Several
+from dla.settings.values import Count, Distinct, Label, Name, Positive, Seed, Several
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -38,7 +38,7 @@ class ImageRun(ImageTraining):
 class Contender(ImageTraining):
     """One of two trainings that are compared."""
 
-    label: Name  # its name in tables and plots
+    label: Label  # its name in tables and plots
 
     def run(self, seed: int) -> ImageRun:
         """This training from one seed, which draws its split too."""

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from dla.core.artifacts import Metadata, read_tensors
 from dla.core.errors import UserError
-from dla.settings.parsing import did_you_mean, parse
+from dla.settings.params import untrained
+from dla.settings.parsing import parse
 from dla.settings.text import Embedding, MLPHead, WordCounts
 
 FOLDER = Path("models/text")
@@ -40,11 +41,8 @@ def read_text_classifier(name: str, folder: Path = FOLDER) -> TextClassifier:
         return _read_finetuned(folder / name)
     path = folder / f"{name}.safetensors"
     if not path.exists():
-        there = sorted(
-            file.stem for file in folder.glob("*") if not file.stem.startswith("rank-")
-        )  # those rank answers
-        known = f"trained: {', '.join(there) or 'none yet'}{did_you_mean(name, there)}"
-        raise UserError(f"{path}: is missing; `dvc repro` trains it; {known}")
+        there = [file.stem for file in folder.glob("*") if not file.stem.startswith("rank-")]  # those rank answers
+        raise untrained(path, ["tfidf", "classify", "finetune"], sorted(there))
     tensors, metadata = read_tensors(path)
     if "classes" not in metadata:
         raise UserError(f"{path}: ranks answers, it does not classify texts")

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from dla.core.artifacts import read_tensors
-from dla.core.errors import UserError
 from dla.models.registry import InputShape, build
+from dla.settings.params import untrained
 from dla.settings.parsing import parse
 from dla.settings.vision import ImageRun
 
@@ -44,8 +44,7 @@ def read_classifier(name: str, folder: Path = FOLDER) -> Classifier:
     """
     path = folder / f"{name}.safetensors"
     if not path.exists():
-        there = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none yet"
-        raise UserError(f"{path}: is missing; `dvc repro train@{name}` makes it; trained: {there}")
+        raise untrained(path, ["train"], sorted(file.stem for file in folder.glob("*.safetensors")))
     tensors, metadata = read_tensors(path)
     run = parse(ImageRun, metadata["run"], str(path))
     channels, height, width = metadata["input_shape"]
