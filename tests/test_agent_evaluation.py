@@ -354,6 +354,6 @@ def test_an_environment_that_cannot_be_drawn_has_a_recording_that_says_so(
     run = ppo(steps=400, points=1)
     write_agents("blind", run, [train_agent("blind", run, 1)])
     with Image.open(project / "plots/agent/blind.gif") as picture:
-        assert len(picture.convert("L").getcolors()) > 1  # there are words on it
+        assert np.ptp(np.asarray(picture.convert("L"))) > 0  # there are words on it
     assert main(["play", "blind", "--render", "gif", "blind.gif"]) == 2
     assert "environment 'test/Chain-v0': cannot be drawn as rgb_array" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from dla.core.errors import UserError
 from dla.rl.environments import Environments, Place
 from dla.rl.seeds import Part, first_seed
 from dla.settings.agents import AgentRun
-from dla.statistics.intervals import student, wilson
+from dla.statistics.intervals import cut, student, wilson
 
 Policy = Callable[[NDArray[Any]], NDArray[Any]]  # actions for the observations (N, ...) of so many copies
 
@@ -34,7 +34,7 @@ class Evaluation:
     cut_off: int = 0  # of the episodes, because they would not end
 
     def metrics(self) -> dict[str, float]:
-        """Mean return with its t-interval, standard deviation and mean length; share of successes if defined."""
+        """Mean return with its interval, standard deviation and mean length; share of successes if defined."""
         cut_off = {"cut_off": self.cut_off} if self.cut_off else {}
         return {**summary(self.returns), "length": float(np.mean(self.lengths)), **self._successes(), **cut_off}
 
@@ -52,13 +52,26 @@ class Evaluation:
         return {"success_rate": hits / n, "success_lower": lower, "success_upper": upper}
 
 
-def summary(values: Sequence[float]) -> dict[str, float]:
-    """Mean, standard deviation, number, and the t-interval of the mean; of one value neither spread nor interval."""
+def summary(values: Sequence[float], possible: Sequence[float] | None = None) -> dict[str, float]:
+    """Mean, standard deviation, number, and Student's interval of the mean, cut to what is possible.
+
+    A mean of returns is not outside those that any episode has (nor of successes outside 0 and 1), and Student's
+    interval knows no such ends; the bootstrap's does, but holds the mean of three or five seeds far too rarely
+    (tests/test_agent_scores.py measures both). One value has neither spread nor interval, and values that are all the
+    same have no interval: they say nothing of how they vary.
+
+    Parameters
+    ----------
+    possible : values whose smallest and largest are the ends of what is possible; None: `values` themselves
+    """
     n, mean = len(values), float(np.mean(values))
     if n == 1:
         return {"mean": mean, "n": n}
     std = float(np.std(values, ddof=1))
-    lower, upper = student(mean, std, n)
+    if np.ptp(values) == 0:
+        return {"mean": mean, "std": 0.0, "n": n}
+    ends = values if possible is None else possible
+    lower, upper = cut(student(mean, std, n), float(min(ends)), float(max(ends)))
     return {"mean": mean, "std": std, "lower": lower, "upper": upper, "n": n}
 
 
@@ -188,8 +201,10 @@ def write_gif(path: Path, frames: Sequence[Any]) -> None:
     scale = min(1.0, PICTURE / max(frames[0].shape[:2]))
     height, width = (round(scale * extent) for extent in frames[0].shape[:2])
     sized = [Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS) for frame in chosen]
-    some = np.concatenate([np.asarray(sized[i]) for i in (0, len(sized) // 2, -1)])
-    palette = Image.fromarray(some).quantize(COLOURS)  # one for all, or a thing's colour changes as it moves
+    # One palette for all, or a thing's colour changes as it moves; by octree, which keeps colours of few pixels apart
+    # where the median cut gives most of the palette to shades of the background.
+    whole = Image.fromarray(np.concatenate([np.asarray(picture) for picture in sized]))
+    palette = whole.quantize(COLOURS, Image.Quantize.FASTOCTREE)
     pictures = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in sized]
     shown = round(1000 * SECONDS)
     durations = [shown] * (len(pictures) - 1) + [1000]

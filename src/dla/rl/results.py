@@ -41,12 +41,13 @@ def metrics(run: DQNRun | PPORun, agents: list[TrainedAgent]) -> dict[str, Any]:
     threshold = Place.of(run).threshold
     judged = {agent.seed: {policy: one.metrics() for policy, one in agent.evaluation.items()} for agent in agents}
     means = {policy: [one[policy]["mean"] for one in judged.values()] for policy in ("greedy", "sampled")}
+    every = {policy: [value for agent in agents for value in agent.evaluation[policy].returns] for policy in means}
     made: dict[str, Any] = {
         "environment": run.environment,
         "algorithm": run.name,
         "steps": agents[0].steps,
-        "return": summary(means["greedy"]),
-        "sampled_return": summary(means["sampled"]),
+        "return": summary(means["greedy"], every["greedy"]),
+        "sampled_return": summary(means["sampled"], every["sampled"]),
         "seeds": {
             str(agent.seed): judged[agent.seed]
             | ({} if threshold is None else {"solved_at": agent.solved_at(threshold)})
@@ -61,7 +62,7 @@ def metrics(run: DQNRun | PPORun, agents: list[TrainedAgent]) -> dict[str, Any]:
         made |= {"threshold": threshold, "solved": sum(mean >= threshold for mean in means["greedy"])}
     rates = [one["greedy"]["success_rate"] for one in judged.values() if "success_rate" in one["greedy"]]
     if rates:
-        made["success_rate"] = summary(rates)
+        made["success_rate"] = summary(rates, (0.0, 1.0))
     return made
 
 

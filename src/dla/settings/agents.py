@@ -72,3 +72,12 @@ class PPORun(AgentRun):
 
 
 Agent = Annotated[DQNRun | PPORun, Field(discriminator="name")]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class AgentComparison:
+    """How agents are compared over their seeds."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]  # level of the intervals, and of what is called shown
+    resamples: Count  # of the bootstrap
+    seed: Seed  # of the bootstrap
