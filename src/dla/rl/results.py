@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,24 @@ import gymnasium
 import torch
 
 from dla.core.artifacts import read_tensors, write_metrics, write_table, write_tensors
+from dla.core.contents import load_weights
 from dla.core.errors import UserError
 from dla.rl.dqn import QNet
 from dla.rl.environments import make_environments
 from dla.rl.evaluate import UNSEEN, play, summary, write_gif
 from dla.rl.ppo import ActorCritic
 from dla.rl.train import TrainedAgent, all_rows, curves
-from dla.settings.agents import DQNRun, PPORun
-from dla.settings.parsing import did_you_mean, parse
+from dla.settings.agents import Agent, DQNRun, PPORun
+from dla.settings.parsing import did_you_mean, parse_kept
 
 MODELS = Path("models/agents")
-SCHEMAS: dict[str, Any] = {"dqn": DQNRun, "ppo": PPORun}
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What stands beside the weights."""
+
+    agent: Agent
 
 
 def write_agents(name: str, run: DQNRun | PPORun, agents: list[TrainedAgent]) -> None:
@@ -29,7 +36,8 @@ def write_agents(name: str, run: DQNRun | PPORun, agents: list[TrainedAgent]) ->
     write_tensors(MODELS / f"{name}.safetensors", weights, {"agent": asdict(run)})
     write_metrics(Path(f"metrics/agent/{name}.json"), metrics(run, agents))
     write_table(Path(f"plots/agent/{name}.csv"), curves(run), all_rows(agents))
-    net = load_net(run, {key: torch.from_numpy(value) for key, value in agents[0].weights.items()})
+    first = {key: torch.from_numpy(value) for key, value in agents[0].weights.items()}
+    net = load_net(run, first, MODELS / f"{name}.safetensors")
     frames = [frame for frame, _ in play(net, run.environment, UNSEEN, "rgb_array")]
     write_gif(Path(f"plots/agent/{name}.gif"), frames)
     for agent in agents:
@@ -58,12 +66,12 @@ def metrics(run: DQNRun | PPORun, agents: list[TrainedAgent]) -> dict[str, Any]:
     return made
 
 
-def load_net(run: DQNRun | PPORun, weights: dict[str, torch.Tensor]) -> Any:
-    """The net of a run with these weights, ready to act."""
+def load_net(run: DQNRun | PPORun, weights: dict[str, torch.Tensor], path: Path) -> Any:
+    """The net of a run with these weights, which are those of the file `path`, ready to act."""
     environments = make_environments(run.environment, 1)
     kind: Any = QNet if isinstance(run, DQNRun) else ActorCritic
     net = kind(run, environments.observation_space, environments.action_space)
-    net.load_state_dict(weights)
+    load_weights(net, weights, path)
     return net.eval()
 
 
@@ -73,7 +81,7 @@ def read_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tup
     Raises
     ------
     UserError
-        If there is none, or none of that seed.
+        If there is none, or none of that seed, or the file is not what the stage writes.
     """
     path = folder / f"{name}.safetensors"
     if not path.exists():
@@ -83,8 +91,7 @@ def read_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tup
             f"{', '.join(there) or 'none yet'}{did_you_mean(name, there)}"
         )
     tensors, metadata = read_tensors(path)
-    settings = metadata["agent"]
-    run: DQNRun | PPORun = parse(SCHEMAS[settings["name"]], settings, str(path))
+    run = parse_kept(Metadata, metadata, path).agent
     chosen = run.seeds[0] if seed is None else seed
     weights = {
         key.partition(".")[2]: torch.from_numpy(value)
@@ -93,4 +100,4 @@ def read_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tup
     }
     if not weights:
         raise UserError(f"{path}: was trained from the seeds {', '.join(map(str, run.seeds))}, not from {chosen}")
-    return load_net(run, weights), run
+    return load_net(run, weights, path), run
