@@ -69,7 +69,7 @@ def test_a_point_of_the_curve_is_the_agent_of_that_moment_over_complete_episodes
     agent = train_agent("chain", run, seed=1)
     assert [row["step"] for row in agent.rows[::2]] == sorted({row["step"] for row in agent.rows})
     assert [row["policy"] for row in agent.rows] == ["greedy", "sampled"] * 6
-    net = load_net(run, {name: torch.from_numpy(value) for name, value in agent.weights.items()})
+    net = load_net(run, {name: torch.from_numpy(value) for name, value in agent.weights.items()}, Path("agent"))
     again = judge(net, run, "validation", seed=1, step=agent.steps)
     for row in agent.rows[-2:]:
         assert row["episodes"] == 3
@@ -90,7 +90,7 @@ def test_how_often_an_agent_is_judged_changes_nothing_that_it_learns(change: Any
 
 def test_judging_draws_no_random_number_of_torch() -> None:
     run = ppo(environment="CartPole-v1")
-    net = load_net(run, train_agent_weights(run))
+    net = load_net(run, train_agent_weights(run), Path("agent"))
     before = torch.get_rng_state()
     judged = judge(net, run, "validation", seed=1)
     assert torch.equal(torch.get_rng_state(), before)
