@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     for number in range(options.seed, options.seed + options.episodes):
         shown = list(play(net, place, number, mode))
         frames += [moment.frame for moment in shown if moment.frame is not None]
-        cut_off = "" if shown[-1].over else "  cut off, as the environment has no limit"
+        cut_off = "" if shown[-1].over else "  cut off: the environment sets no limit"
         print(f"seed {number}  steps {len(shown) - 1}  return {shown[-1].total:.2f}{cut_off}")
     if file and target:
         write_gif(target, frames)

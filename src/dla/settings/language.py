@@ -11,7 +11,6 @@ from dla.settings.parsing import STRICT
 from dla.settings.training import Training
 from dla.settings.values import Count, Fraction, Length, Name, Seed, Several
 
-
 # Below, quotients of logits leave the range of float32, and there are no probabilities to draw from.
 Temperature = Annotated[float, Field(ge=1e-3)]
 
