@@ -200,10 +200,11 @@ def test_one_seed_has_no_interval() -> None:
 # --- the stage ------------------------------------------------------------------------------------------------
 
 SETTINGS = AgentComparison(confidence=0.95, resamples=2000, seed=0)
+TURN = {"mean": 1.0, "success_rate": 0.5, "rule": "turn"}
 PLACES: dict[str, dict[str, Any]] = {
     "CartPole-v1": {"threshold": 475.0, "baselines": {"random": {"mean": 25.0}}},
     "dla/Navigation-v0": {
-        "baselines": {"random": {"mean": -8.0, "success_rate": 0.2}, "rule": {"mean": 1.0, "success_rate": 0.5, "rule": "turn"}}
+        "baselines": {"random": {"mean": -8.0, "success_rate": 0.2}, "rule": TURN}
     },
     "mine": {"baselines": {"random": {"mean": 0.0}}},  # neither a threshold nor success
 }  # fmt: skip
@@ -343,7 +344,7 @@ def chapter(root: Path, metrics: dict[str, dict[str, Any]]) -> Any:
     """The chapter about these runs."""
     write(root, metrics)
     (root / "metrics/agents.json").write_text(json.dumps(compare_agents(metrics, SETTINGS)))
-    kept = {name: PARAMS.agent["cartpole-ppo"] for name in metrics}
+    kept = dict.fromkeys(metrics, PARAMS.agent["cartpole-ppo"])
     return report.chapter(replace(PARAMS, agent=kept), Results(root))
 
 

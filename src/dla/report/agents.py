@@ -82,9 +82,7 @@ def _best_first(pair: str, improvement: dict[str, Any]) -> tuple[str, str, list[
     return second, first, [value, lower, upper]
 
 
-def _verdict(
-    numbers: list[float | None], improvement: dict[str, Any], seeds: dict[str, int], confidence: float
-) -> str:
+def _verdict(numbers: list[float | None], improvement: dict[str, Any], seeds: dict[str, int], confidence: float) -> str:
     """How sure that is."""
     _, lower, upper = numbers
     if lower is None:
@@ -109,7 +107,7 @@ def _curves(environment: str, runs: Judged, results: Results) -> list[Block]:
     if not rows:
         return []
     first = next(iter(runs.values()))
-    references = {name: of["mean"] for name, of in _baselines(first).items()}
+    references = {name: baseline["mean"] for name, baseline in _baselines(first).items()}
     references |= {"threshold": first["threshold"]} if "threshold" in first else {}
     caption = (
         f"{environment}: return of complete greedy episodes on validation seeds, of several training seeds their mean "
@@ -122,16 +120,17 @@ def _curves(environment: str, runs: Judged, results: Results) -> list[Block]:
 def _baselines(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What needs no training, by its name."""
     return {
-        "random actions" if key == "random" else of.get("rule", key): of for key, of in metrics["baselines"].items()
+        "random actions" if key == "random" else baseline.get("rule", key): baseline
+        for key, baseline in metrics["baselines"].items()
     }
 
 
 def _table(environment: str, runs: Judged) -> Table:
     first = next(iter(runs.values()))
     rows = [_row(name, metrics) for name, metrics in runs.items()]
-    for name, of in _baselines(first).items():
-        success = percent(of["success_rate"]) if "success_rate" in of else "not defined"
-        rows.append((name, "none", "none", _mean(of), "", "", success))
+    for name, baseline in _baselines(first).items():
+        success = percent(baseline["success_rate"]) if "success_rate" in baseline else "not defined"
+        rows.append((name, "none", "none", _mean(baseline), "", "", success))
     threshold = f"its published threshold is {first['threshold']:g}" if "threshold" in first else "it has no threshold"
     caption = (
         f"{environment}: episodes on test seeds, {threshold}. A seed's `solved at` is the first point of its curve "
@@ -143,7 +142,9 @@ def _table(environment: str, runs: Judged) -> Table:
 
 def _row(name: str, metrics: dict[str, Any]) -> tuple[str, ...]:
     seeds = metrics["seeds"].values()
-    solved = ["never" if seed["solved_at"] is None else count(seed["solved_at"]) for seed in seeds if "solved_at" in seed]
+    solved = [
+        "never" if seed["solved_at"] is None else count(seed["solved_at"]) for seed in seeds if "solved_at" in seed
+    ]
     rate = metrics.get("success_rate")
     return (
         name,
@@ -156,8 +157,9 @@ def _row(name: str, metrics: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _mean(of: dict[str, Any]) -> str:
-    return f"{of['mean']:.1f}" + (f" ({of['lower']:.1f} to {of['upper']:.1f})" if "lower" in of else "")
+def _mean(summary: dict[str, Any]) -> str:
+    interval = f" ({summary['lower']:.1f} to {summary['upper']:.1f})" if "lower" in summary else ""
+    return f"{summary['mean']:.1f}{interval}"
 
 
 def _pictures(runs: Judged, results: Results) -> list[Block]:

@@ -72,7 +72,10 @@ def profile(rows: list[Row], x: Column, y: Column, colour: str) -> Spec:
     )
     if all(row["lower"] is None for row in rows):
         return _finish(line)
-    return _finish(base.mark_area(opacity=0.25, interpolate="step-after").encode(y=_axis(alt.Y, ("lower", y[1])), y2="upper:Q") + line)
+    return _finish(
+        base.mark_area(opacity=0.25, interpolate="step-after").encode(y=_axis(alt.Y, ("lower", y[1])), y2="upper:Q")
+        + line
+    )
 
 
 def intervals(rows: list[Row], title: str, reference: float | None = None) -> Spec:
