@@ -31,6 +31,7 @@ from dla.rl.rooms import BEAMS, FORWARD, LEFT, RANGE, RIGHT, ROBOT, SIDE, STRIDE
 from dla.rl.train import Progress, TrainedAgent, train_agent
 from dla.settings.agents import DQNRun, PPORun
 from dla.training.checkpoint import Checkpoint
+from tests.agent_runs import dqn, ppo
 
 # --- the room -------------------------------------------------------------------------------------------------
 
@@ -155,50 +156,6 @@ def test_reaching_the_goal_pays_and_ends_the_episode() -> None:
 
 
 # --- episodes -------------------------------------------------------------------------------------------------
-
-
-class Chain(gymnasium.Env[Any, Any]):
-    """Five states in a row; the way to the right end pays 1, a step to the left pays 0.1 once: patience is learned."""
-
-    observation_space = spaces.Box(0, 1, (5,), np.float32)
-    action_space = spaces.Discrete(2)
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
-        super().reset(seed=seed)
-        self.place = 0
-        return self.observation(), {}
-
-    def observation(self) -> Any:
-        return np.eye(5, dtype=np.float32)[self.place]
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        if action == 0:
-            return self.observation(), 0.1, True, False, {}
-        self.place += 1
-        return self.observation(), float(self.place == 4), self.place == 4, False, {}
-
-
-gymnasium.register("test/Chain-v0", entry_point=lambda **_: Chain(), max_episode_steps=20, reward_threshold=0.9)
-
-
-class Counter(gymnasium.Env[Any, Any]):
-    """Counts its steps, pays 1 for each, and never ends by itself."""
-
-    observation_space = spaces.Box(0, 100, (1,), np.float32)
-    action_space = spaces.Box(-1, 1, (2,), np.float32)
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
-        super().reset(seed=seed)
-        self.steps = 0
-        return np.zeros(1, np.float32), {}
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        assert self.action_space.contains(action)
-        self.steps += 1
-        return np.full(1, self.steps, np.float32), 1.0, False, False, {}
-
-
-gymnasium.register("test/Counter-v0", entry_point=lambda **_: Counter(), max_episode_steps=3)
 
 
 def test_the_step_that_resets_is_not_real_and_counts_for_nothing() -> None:
@@ -351,25 +308,6 @@ def test_a_normal_policy_has_the_density_of_the_normal_distribution() -> None:
     assert np.abs(policy.as_actions(10 * actions.detach())).max() <= 1
 
 
-def ppo(**changes: Any) -> PPORun:
-    values: dict[str, Any] = {
-        **{"name": "ppo", "environment": "test/Chain-v0", "seeds": (1,), "steps": 8000, "copies": 8, "widths": (16,)},
-        **{"discount": 0.99, "learning_rate": 0.01, "gradient_clip": 0.5, "episodes": 10, "points": 5},
-        **{"validation_episodes": 3, "checkpoints": 4, "rollout": 25, "epochs": 4, "minibatches": 2, "gae_lambda": 0.95, "clip": 0.2},
-    }
-    return PPORun(**(values | {"anneal": True, "entropy_coefficient": 0.01} | changes))
-
-
-def dqn(**changes: Any) -> DQNRun:
-    values: dict[str, Any] = {
-        **{"name": "dqn", "environment": "test/Chain-v0", "seeds": (1,), "steps": 6000, "copies": 4, "widths": (16,)},
-        **{"discount": 0.99, "learning_rate": 0.01, "episodes": 10, "points": 5, "checkpoints": 4, "buffer": 2000},
-        **{"validation_episodes": 3},
-        **{"batch_size": 32, "learning_starts": 200, "train_every": 4, "target_every": 100, "epsilon": 0.05},
-    }
-    return DQNRun(**(values | {"exploration": 0.5} | changes))
-
-
 RUNS = {
     "ppo": ppo(),
     "ppo with value clipping": ppo(value_clip=True),
@@ -512,6 +450,7 @@ def test_the_same_seed_gives_the_same_bits(folder: Path, run: PPORun | DQNRun) -
     assert not same(agents[0], agents[2])
 
 
+NORMALIZED = {"normalize_observations": True, "normalize_rewards": True}
 SOON = {"episodes": 5, "checkpoints": 4, "points": 7}
 
 
@@ -523,8 +462,13 @@ SOON = {"episodes": 5, "checkpoints": 4, "points": 7}
         dqn(environment="CartPole-v1", steps=2400, n_steps=3, **SOON),
         ppo(environment="dla/Navigation-v0", steps=3200, **SOON),
         ppo(environment="test/Counter-v0", steps=3200, **SOON),  # its state cannot be saved
+        ppo(environment="CartPole-v1", steps=6400, **SOON, **NORMALIZED),
+        dqn(environment="CartPole-v1", steps=2400, **SOON, **NORMALIZED),
     ],
-    ids=["ppo CartPole", "dqn CartPole", "dqn CartPole 3 steps", "ppo Navigation", "ppo Counter"],
+    ids=[
+        *("ppo CartPole", "dqn CartPole", "dqn CartPole 3 steps", "ppo Navigation", "ppo Counter"),
+        *("ppo normalized", "dqn normalized"),
+    ],
 )
 def test_a_killed_run_ends_in_the_same_bits(
     folder: Path, monkeypatch: pytest.MonkeyPatch, run: PPORun | DQNRun
@@ -561,7 +505,7 @@ def right(observations: Any) -> Any:
 def test_every_copy_is_judged_by_its_first_episode() -> None:
     found = evaluate({"right": right}, Place("test/Chain-v0"), 7, seed=1)["right"]
     assert (found.returns, found.lengths) == ([1.0] * 7, [4] * 7)
-    assert found.metrics() == {"mean": 1, "std": 0, "lower": 1, "upper": 1, "n": 7, "length": 4}
+    assert found.metrics() == {"mean": 1, "std": 0, "n": 7, "length": 4}
 
 
 def test_the_interval_is_students() -> None:
@@ -625,8 +569,10 @@ def test_a_saved_agent_acts_as_the_trained_one(trained: Path) -> None:
 
 def test_play_prints_a_line_per_episode_and_draws_a_gif(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["play", "walker", "--episodes", "2", "--seed", "5", "--render", "gif", "two.gif"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
     assert [line.split()[:2] for line in lines] == [["seed", "5"], ["seed", "6"]]
+    assert told.err == "written: two.gif\n"
     with Image.open(trained / "two.gif") as picture:
         assert picture.format == "GIF"
     assert main(["play", "walker", "--episodes", "2", "--seed", "5"]) == 0

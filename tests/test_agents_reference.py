@@ -56,16 +56,18 @@ def mlp(weights: Weights, names: list[str], activation: type[nn.Module]) -> nn.S
     """The layers of these names with an activation between."""
     layers: list[nn.Module] = []
     for name in names:
-        layer = nn.Linear(*reversed(weights[f"{name}.weight"].shape))
+        outputs, inputs = weights[f"{name}.weight"].shape
+        layer = nn.Linear(inputs, outputs)
         layer.load_state_dict({part: weights[f"{name}.{part}"] for part in ("weight", "bias")})
         layers += [layer, activation()]
     return nn.Sequential(*layers[:-1])
 
 
 def read_back(nets: Mapping[str, tuple[nn.Sequential, list[str]]]) -> Weights:
-    found = {}
+    found: Weights = {}
     for net, names in nets.values():
-        for name, layer in zip(names, net[::2], strict=True):
+        layers = [layer for layer in net if isinstance(layer, nn.Linear)]
+        for name, layer in zip(names, layers, strict=True):
             found |= {f"{name}.weight": layer.weight.detach(), f"{name}.bias": layer.bias.detach()}
     return found
 
@@ -237,10 +239,11 @@ def same(found: Weights, theirs: Weights, before: Weights) -> None:
 
 def test_an_update_of_ppo_is_theirs(reference: Reference) -> None:
     torch.manual_seed(0)
-    run = PPORun(
+    settings: dict[str, Any] = {
         **{**COMMON, "name": "ppo", "widths": (16,), "rollout": 16, "epochs": 1, "minibatches": 1},
         **{"gae_lambda": LAMBDA, "clip": CLIP, "value_coefficient": VALUE, "entropy_coefficient": ENTROPY},
-    )
+    }
+    run = PPORun(**settings)
     learner = PPO(run, make_environments(run.environment, run.copies))
     before = {name: value.clone() for name, value in learner.net.state_dict().items()}
     batch = {name: torch.randn(64) for name in ("values", "advantages", "returns")}
@@ -253,10 +256,11 @@ def test_an_update_of_ppo_is_theirs(reference: Reference) -> None:
 
 def test_sixty_updates_of_dqn_are_theirs(reference: Reference) -> None:
     torch.manual_seed(0)
-    run = DQNRun(
+    settings: dict[str, Any] = {
         **{**COMMON, "name": "dqn", "widths": (16, 16), "buffer": 100, "batch_size": 32, "learning_starts": 10},
         **{"train_every": 2, "target_every": 100, "epsilon": 0.1, "exploration": 0.5},
-    )
+    }
+    run = DQNRun(**settings)
     learner = DQN(run, make_environments(run.environment, run.copies))
     before = {name: value.clone() for name, value in learner.net.state_dict().items()}
     batches = [

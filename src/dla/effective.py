@@ -42,7 +42,7 @@ def stages(params: Params) -> dict[str, Callable[[], Settings]]:
         "classify": (params.classify, params.head),
         "finetune": (params.finetune, params.fine_tuning),
         "tsne": (params.tsne, params.scatter),
-        "rank": (params.rank, params.ranking),
+        "rank": (params.rank, params.answer_scorer),
         "lm": (params.lm, params.language_model),
         "agent": (params.agent, params.agent_run),
     }

@@ -43,8 +43,9 @@ def push_where_the_pole_falls(_: Place) -> Policy:
 
 def land_as_gymnasium_does(place: Place) -> Policy:
     """For LunarLander: the controller that Gymnasium has beside the environment."""
-    from gymnasium.envs.box2d.lunar_lander import heuristic
+    from gymnasium.envs.box2d import lunar_lander
 
+    heuristic: Callable[[Any, NDArray[Any]], Any] = lunar_lander.heuristic
     lander = place.make_one(None)
     return lambda observations: np.stack([heuristic(lander, seen) for seen in observations])
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 SPAN = 2**30  # seeds of each part; three of them stay below 2**32, which every environment takes
-PARTS = ("training", "validation", "test")
 Part = Literal["training", "validation", "test"]
+PARTS: tuple[Part, ...] = ("training", "validation", "test")
 
 
 def first_seed(part: Part, number: int, copies: int) -> int:

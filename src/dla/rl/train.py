@@ -125,8 +125,9 @@ class Progress:
             if not math.isfinite(value):
                 clip = self.run.gradient_clip
                 raise UserError(
-                    f"{what} became {value} by step {step:,} of seed {self.seed}: take a smaller learning_rate than "
-                    f"{self.run.learning_rate}, or {'set gradient_clip' if clip is None else 'a smaller gradient_clip'}"
+                    f"{what} became {value} by step {step:,} of seed {self.seed}: "
+                    f"take a smaller learning_rate than {self.run.learning_rate}, or "
+                    f"{'set gradient_clip' if clip is None else f'a smaller gradient_clip than {clip}'}"
                 )
 
     def add_point(self, step: int) -> None:
