@@ -145,23 +145,23 @@ def _pairs(agents: Agents) -> dict[str, tuple[Scores, Scores]]:
 
 
 def _improvements(pairs: Mapping[str, tuple[Scores, Scores]], settings: AgentComparison) -> Numbers:
-    tests = [improvement_test(x, y) for x, y in pairs.values()]
-    adjusted = holm([test.p_value for test in tests])
-    smallest = holm([test.smallest for test in tests])
+    tests = {pair: improvement_test(x, y) for pair, (x, y) in pairs.items()}
+    adjusted = holm({pair: test.p_value for pair, test in tests.items()})
+    smallest = holm({pair: test.smallest for pair, test in tests.items()})
     level = round(1 - settings.confidence, 12)  # 1 - 0.9 is a little less than 0.1
-    described: Numbers = {}
-    for (name, (x, y)), test, p_value, least in zip(pairs.items(), tests, adjusted, smallest, strict=True):
+    improvements: Numbers = {}
+    for pair, (x, y) in pairs.items():
         ends = _ends(_bootstrap(settings).probability_of_improvement(x, y))
-        beside = ends["lower"] is not None and (ends["lower"] > 0.5 or ends["upper"] < 0.5)
-        described[name] = {
+        apart = ends["lower"] is not None and (ends["lower"] > 0.5 or ends["upper"] < 0.5)
+        improvements[pair] = {
             "probability": probability_of_improvement(x, y),
             **ends,
-            "p_value": test.p_value,
-            "adjusted_p_value": p_value,
-            "smallest_adjusted_p_value": least,
-            "shown": p_value <= level and beside,
+            "p_value": tests[pair].p_value,
+            "adjusted_p_value": adjusted[pair],
+            "smallest_adjusted_p_value": smallest[pair],
+            "shown": adjusted[pair] <= level and apart,
         }
-    return described
+    return improvements
 
 
 # --- tables for plots -----------------------------------------------------------------------------------------

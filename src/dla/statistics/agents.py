@@ -161,9 +161,8 @@ def _distribution(scores: Values, first: int) -> Values:
     By counting subsets by the sum of their doubled ranks, one score after another.
     """
     n = len(scores)
-    ranks = (
-        (scores[:, None] > scores).sum(axis=1) * 2 + (scores[:, None] == scores).sum(axis=1) + 1
-    )  # doubled, with ties
+    above, equal = scores[:, None] > scores, scores[:, None] == scores
+    ranks = 2 * above.sum(axis=1) + equal.sum(axis=1) + 1  # doubled, lest those of ties be fractions
     ways = np.zeros((first + 1, int(ranks.sum()) + 1))
     ways[0, 0] = 1
     for rank in map(int, ranks):
