@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +69,7 @@ def test_a_point_of_the_curve_is_the_agent_of_that_moment_over_complete_episodes
     agent = train_agent("chain", run, seed=1)
     assert [row["step"] for row in agent.rows[::2]] == sorted({row["step"] for row in agent.rows})
     assert [row["policy"] for row in agent.rows] == ["greedy", "sampled"] * 6
-    net = load_net(run, {name: torch.from_numpy(value) for name, value in agent.weights.items()})
+    net = load_net(run, {name: torch.from_numpy(value) for name, value in agent.weights.items()}, Path("agent"))
     again = judge(net, run, "validation", seed=1, step=agent.steps)
     for row in agent.rows[-2:]:
         assert row["episodes"] == 3
@@ -87,7 +90,7 @@ def test_how_often_an_agent_is_judged_changes_nothing_that_it_learns(change: Any
 
 def test_judging_draws_no_random_number_of_torch() -> None:
     run = ppo(environment="CartPole-v1")
-    net = load_net(run, train_agent_weights(run))
+    net = load_net(run, train_agent_weights(run), Path("agent"))
     before = torch.get_rng_state()
     judged = judge(net, run, "validation", seed=1)
     assert torch.equal(torch.get_rng_state(), before)
@@ -357,3 +360,13 @@ def test_an_environment_that_cannot_be_drawn_has_a_recording_that_says_so(
         assert np.ptp(np.asarray(picture.convert("L"))) > 0  # there are words on it
     assert main(["play", "blind", "--render", "gif", "blind.gif"]) == 2
     assert "environment 'test/Chain-v0': cannot be drawn as rgb_array" in capsys.readouterr().err
+
+
+def test_drawing_without_a_screen_says_nothing() -> None:
+    code = (
+        "from dla.rl.environments import Place\ne = Place('CartPole-v1').make_one('rgb_array')\ne.reset(); e.render()"
+    )
+    hidden = ("SDL_VIDEODRIVER", "XDG_RUNTIME_DIR", "DISPLAY", "WAYLAND_DISPLAY")
+    variables = {name: value for name, value in os.environ.items() if name not in hidden}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")

@@ -509,7 +509,7 @@ def test_every_copy_is_judged_by_its_first_episode() -> None:
 
 
 def test_the_interval_is_students() -> None:
-    found = summary([1.0, 2.0, 3.0, 4.0], possible=(0.0, 5.0))
+    found = summary([1.0, 2.0, 3.0, 4.0], possible=(-10.0, 10.0))
     assert (found["mean"], found["n"]) == (2.5, 4)
     assert found["upper"] - found["mean"] == pytest.approx(3.182446 * found["std"] / 2)  # t of 3 degrees of freedom
 

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from dla.core.atomic import atomic as atomic
+from dla.core.contents import REMEDY, Contents, parse_object
 from dla.core.errors import UserError
 
 if TYPE_CHECKING:  # most stages draw nothing and read no text
@@ -44,55 +45,19 @@ def read_tensors(path: Path, prefix: str = "") -> tuple[dict[str, np.ndarray[Any
     Raises
     ------
     UserError
-        If the file is missing, truncated or not of ours.
+        If the file is missing, truncated or not of ours; later, if it is asked for an array or a fact that it has not.
     """
     try:
         with safe_open(path, framework="numpy") as file:
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (not a mapping)
             tensors = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-            return tensors, json.loads((file.metadata() or {}).get("dla", "{}"))
+            metadata = parse_object((file.metadata() or {}).get("dla", "{}"))
     except FileNotFoundError:
         raise UserError(f"{path}: is missing; `dvc repro` makes it") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path}: is not a whole safetensors file ({error}); delete it and run `dvc repro`") from None
-
-
-# --- nested state: a checkpoint's dictionaries of tensors and numbers ------------------------------------------
-
-
-def write_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write nested dicts and lists of arrays and JSON values as one safetensors file, without pickle."""
-    tensors: dict[str, np.ndarray[Any, Any]] = {}
-
-    def strip(node: Any) -> Any:
-        if isinstance(node, np.ndarray):
-            tensors[str(len(tensors))] = node
-            return {"$tensor": str(len(tensors) - 1)}
-        if isinstance(node, Mapping):
-            return {"$items": [[key, strip(value)] for key, value in node.items()]}  # keys need not be strings
-        if isinstance(node, list | tuple):
-            return [strip(value) for value in node]
-        return node
-
-    tree = strip(state)
-    write_tensors(path, tensors, tree)
-
-
-def read_state(path: Path) -> dict[str, Any]:
-    """What `write_state` wrote; tuples come back as lists."""
-    tensors, tree = read_tensors(path)
-
-    def fill(node: Any) -> Any:
-        if isinstance(node, list):
-            return [fill(value) for value in node]
-        if not isinstance(node, dict):
-            return node
-        if "$tensor" in node:
-            return tensors[node["$tensor"]]
-        return {key: fill(value) for key, value in node["$items"]}
-
-    state: dict[str, Any] = fill(tree)
-    return state
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        # The last three: of kinds of number that NumPy does not have.
+        raise UserError(f"{path}: is not a whole safetensors file ({error}); {REMEDY}") from None
+    return Contents(tensors, path), Contents(metadata, path)
 
 
 # --- metrics and tables ---------------------------------------------------------------------------------------
@@ -105,14 +70,19 @@ def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """Metrics as `write_metrics` wrote them."""
+    """Metrics as `write_metrics` wrote them.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or holds none; later, if it is asked for one that it has not.
+    """
     try:
-        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return Contents(parse_object(path.read_bytes()), path)
     except FileNotFoundError:
         raise UserError(f"{path}: is missing; `dvc repro` makes it") from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: is not valid JSON ({error}); `dvc checkout` or `dvc repro` restores it") from None
-    return metrics
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -124,12 +94,40 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:
-    """Rows as `write_table` wrote them, numbers as numbers."""
+    """Rows as `write_table` wrote them, numbers as numbers.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or no table; later, if it is asked for a column that it has not.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            return [{name: _number(cell) for name, cell in row.items()} for row in csv.DictReader(stream)]
+            rows = parse_rows(stream)
     except FileNotFoundError:
         raise UserError(f"{path}: is missing; `dvc repro` makes it") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: is not a table ({error}); `dvc checkout` or `dvc repro` restores it") from None
+    return [Contents({name: _number(cell) for name, cell in row.items()}, path) for row in rows]
+
+
+def parse_rows(lines: Iterable[str]) -> list[dict[str, str]]:
+    """The rows of a table of comma-separated values whose first line names the columns.
+
+    Raises
+    ------
+    ValueError
+        If it is no such table, or a row has more or fewer cells than the first.
+    """
+    reader = csv.DictReader(lines, strict=True)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from None
+    for number, row in enumerate(rows, start=1):
+        if None in row or None in row.values():
+            raise ValueError(f"row {number} has not {len(reader.fieldnames or ())} cells")
+    return rows
 
 
 def _number(cell: str) -> int | float | str:
@@ -155,9 +153,18 @@ def write_texts(path: Path, columns: Mapping[str, Any], metadata: Metadata) -> N
     import pyarrow
     import pyarrow.parquet
 
-    table = pyarrow.table(dict(columns)).replace_schema_metadata({"dla": json.dumps(metadata, sort_keys=True)})
+    table = pyarrow.table(dict(columns))
+    text = json.dumps({"table": _outline(table), **metadata}, sort_keys=True)
     with atomic(path) as temporary:
-        pyarrow.parquet.write_table(table, temporary, compression="zstd")
+        pyarrow.parquet.write_table(
+            table.replace_schema_metadata({"dla": text}), temporary, compression="zstd", write_page_checksum=True
+        )
+
+
+def _outline(table: pyarrow.Table) -> dict[str, Any]:
+    """What a file of a table says twice: there and in its own words, which no checksum covers."""
+    kinds = [[field.name, str(field.type).partition("<")[0]] for field in table.schema]  # parquet renames what is in <>
+    return {"columns": kinds, "rows": table.num_rows}
 
 
 def read_texts(path: Path) -> tuple[pyarrow.Table, Metadata]:
@@ -168,15 +175,34 @@ def read_texts(path: Path) -> tuple[pyarrow.Table, Metadata]:
     UserError
         If the file is missing, truncated or not of ours.
     """
+    try:
+        table = read_parquet(path)
+        metadata = parse_object((table.schema.metadata or {})[b"dla"])
+        if metadata.pop("table") != _outline(table):
+            raise ValueError("columns and rows are not those that were written")
+    except FileNotFoundError:
+        raise UserError(f"{path}: is missing; `dvc repro` makes it") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: is not a whole parquet file of ours ({error}); {REMEDY}") from None
+    return table, Contents(metadata, path)
+
+
+def read_parquet(path: Path | str) -> pyarrow.Table:
+    """The table of a parquet file, with checksums compared where it has any, and every value looked at.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the file is missing, truncated or broken.
+    """
     import pyarrow.parquet
 
     try:
-        table = pyarrow.parquet.read_table(path)
-        return table, json.loads(table.schema.metadata[b"dla"])
-    except FileNotFoundError:
-        raise UserError(f"{path}: is missing; `dvc repro` makes it") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: is not a whole parquet file ({error}); delete it and run `dvc repro`") from None
+        table = pyarrow.parquet.read_table(path, page_checksum_verification=True)
+        table.validate(full=True)
+    except (pyarrow.ArrowException, KeyError, TypeError, MemoryError, OverflowError, RuntimeError) as error:
+        raise ValueError(str(error) or type(error).__name__) from None
+    return table
 
 
 # --- pictures -------------------------------------------------------------------------------------------------

@@ -56,6 +56,12 @@ def _chapter(module: ModuleType, params: Params, results: Results) -> Chapter:
     except KeyError as error:  # of another version of the stage
         name = module.__name__.rpartition(".")[2]
         raise UserError(f"report: the results of chapter {name} have no {error}; write them anew: dvc repro") from error
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        name = module.__name__.rpartition(".")[2]
+        raise UserError(
+            f"report: the results of chapter {name} are not what this version writes ({error}); write them anew: "
+            "dvc repro"
+        ) from error
     return chapter
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-import csv
-import json
 import math
 from collections.abc import Iterable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from dla.core.artifacts import parse_rows
+from dla.core.contents import parse_object
 from dla.core.errors import UserError
 
 Row = dict[str, Any]
@@ -29,7 +30,7 @@ class Results:
         if text is None:
             return None
         try:
-            found: dict[str, Any] = json.loads(text)
+            found = parse_object(text)
         except ValueError as error:
             raise UserError(f"{path}: is not JSON ({error}); write it anew: dvc repro -f -s {stage}") from None
         if "data" in found:
@@ -39,7 +40,12 @@ class Results:
     def rows(self, path: str, stage: str) -> list[Row]:
         """The rows of a table, numbers as numbers and empty fields as None; none if STAGE has not run."""
         text = self.text(path, stage)
-        return [] if text is None else [dict(zip(row, map(_value, row.values()), strict=True)) for row in _read(text)]
+        if text is None:
+            return []
+        try:
+            return [{name: _value(cell) for name, cell in row.items()} for row in _read(text)]
+        except ValueError as error:
+            raise UserError(f"{path}: is not a table ({error}); write it anew: dvc repro -f -s {stage}") from None
 
     def picture(self, path: str, stage: str) -> str | None:
         """A picture as an address that holds it whole, or None if STAGE has not run."""
@@ -73,7 +79,7 @@ class Results:
 
 
 def _read(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(text.splitlines(keepends=True)))
+    return parse_rows(StringIO(text, newline=""))
 
 
 def _value(text: str) -> float | str | None:

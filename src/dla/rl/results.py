@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from dla.core.artifacts import read_tensors, write_metrics, write_table, write_tensors
+from dla.core.contents import load_weights
 from dla.core.errors import UserError
 from dla.rl.baselines import RULES, baselines
 from dla.rl.dqn import QNet
@@ -17,11 +18,17 @@ from dla.rl.evaluate import record, summary, write_gif
 from dla.rl.ppo import ActorCritic
 from dla.rl.seeds import first_seed
 from dla.rl.train import TrainedAgent, all_rows, curves
-from dla.settings.agents import DQNRun, PPORun
-from dla.settings.parsing import did_you_mean, parse
+from dla.settings.agents import Agent, DQNRun, PPORun
+from dla.settings.parsing import did_you_mean, parse_kept
 
 MODELS = Path("models/agents")
-SCHEMAS: dict[str, Any] = {"dqn": DQNRun, "ppo": PPORun}
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What stands beside the weights."""
+
+    agent: Agent
 
 
 def write_agents(name: str, run: DQNRun | PPORun, agents: list[TrainedAgent]) -> None:
@@ -30,7 +37,8 @@ def write_agents(name: str, run: DQNRun | PPORun, agents: list[TrainedAgent]) ->
     write_tensors(MODELS / f"{name}.safetensors", weights, {"agent": asdict(run)})
     write_metrics(Path(f"metrics/agent/{name}.json"), metrics(run, agents))
     write_table(Path(f"plots/agent/{name}.csv"), curves(run), all_rows(agents))
-    net = load_net(run, {key: torch.from_numpy(value) for key, value in agents[0].weights.items()})
+    first = {key: torch.from_numpy(value) for key, value in agents[0].weights.items()}
+    net = load_net(run, first, MODELS / f"{name}.safetensors")
     write_gif(Path(f"plots/agent/{name}.gif"), record(net, Place.of(run), first_seed("test", 0, 1)))
     for agent in agents:
         agent.checkpoint.discard()
@@ -66,12 +74,12 @@ def metrics(run: DQNRun | PPORun, agents: list[TrainedAgent]) -> dict[str, Any]:
     return made
 
 
-def load_net(run: DQNRun | PPORun, weights: dict[str, torch.Tensor]) -> Any:
-    """The net of a run with these weights, ready to act."""
+def load_net(run: DQNRun | PPORun, weights: dict[str, torch.Tensor], path: Path) -> Any:
+    """The net of a run with these weights, which are those of the file `path`, ready to act."""
     environments = Place.of(run).make(1)
     kind: Any = QNet if isinstance(run, DQNRun) else ActorCritic
     net = kind(run, environments.observation_space, environments.action_space)
-    net.load_state_dict(weights)
+    load_weights(net, weights, path)
     return net.eval()
 
 
@@ -81,7 +89,7 @@ def read_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tup
     Raises
     ------
     UserError
-        If there is none, or none of that seed.
+        If there is none, or none of that seed, or the file is not what the stage writes.
     """
     path = folder / f"{name}.safetensors"
     if not path.exists():
@@ -91,8 +99,7 @@ def read_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tup
             f"{', '.join(there) or 'none yet'}{did_you_mean(name, there)}"
         )
     tensors, metadata = read_tensors(path)
-    settings = metadata["agent"]
-    run: DQNRun | PPORun = parse(SCHEMAS[settings["name"]], settings, str(path))
+    run = parse_kept(Metadata, metadata, path).agent
     chosen = run.seeds[0] if seed is None else seed
     weights = {
         key.partition(".")[2]: torch.from_numpy(value)
@@ -101,4 +108,4 @@ def read_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tup
     }
     if not weights:
         raise UserError(f"{path}: was trained from the seeds {', '.join(map(str, run.seeds))}, not from {chosen}")
-    return load_net(run, weights), run
+    return load_net(run, weights, path), run

@@ -9,10 +9,12 @@ import difflib
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from dla.core.contents import REMEDY
 from dla.core.errors import UserError
 
 T = TypeVar("T")
@@ -26,6 +28,20 @@ def parse(schema: type[T], content: object, file: str) -> T:
         return TypeAdapter(schema).validate_json(json.dumps(content))
     except ValidationError as error:
         raise UserError(f"{file}: {_explain(schema, content, error)}") from None
+
+
+def parse_kept(schema: type[T], content: object, path: Path) -> T:
+    """What a stage has written of itself as an instance of the dataclass `schema`.
+
+    Raises
+    ------
+    UserError
+        If the file is of another version, of another kind, or damaged.
+    """
+    try:
+        return parse(schema, content, str(path))
+    except UserError as error:
+        raise UserError(f"{error}; this version did not write it: {REMEDY}") from None
 
 
 def _explain(schema: Any, content: object, error: ValidationError) -> str:

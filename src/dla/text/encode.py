@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
-from dla.core.artifacts import read_tensors, write_tensors
 from dla.core.errors import UserError
+from dla.training.checkpoint import read_state, write_state
 from dla.training.runtime import Plan
 
 Pooling = Literal["cls", "mean", "last"]
@@ -183,12 +183,23 @@ def encode(encoder: Encoder, sequences: Sequence[Tokens], pooling: Pooling, plan
         part = batches[start : start + SHARD_TOKENS]
         rows = [i for batch in part for i in batch]
         file = shards / f"{number:05d}.safetensors"
-        if not file.exists():
-            found = [_vectors(model, [sequences[i] for i in batch], padding, pooling, plan) for batch in part]
-            write_tensors(file, {"vectors": torch.cat(found).float().cpu().numpy()})
-        vectors[rows] = read_tensors(file)[0]["vectors"]
+        found = _read_shard(file)
+        if found is None:
+            made = [_vectors(model, [sequences[i] for i in batch], padding, pooling, plan) for batch in part]
+            found = torch.cat(made).float().cpu().numpy()
+            write_state(file, {"vectors": found})
+        vectors[rows] = found
         progress.update(sum(lengths[i] for i in rows))
     progress.close()
+    return vectors
+
+
+def _read_shard(file: Path) -> NDArray[Any] | None:
+    """What an earlier process finished; None if it did not, or if what is left of it is damaged."""
+    try:
+        vectors: NDArray[Any] = read_state(file)["vectors"]
+    except UserError:
+        return None
     return vectors
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dla.core.artifacts import Metadata, read_tensors
+from dla.core.contents import REMEDY
+from dla.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -28,4 +30,7 @@ def read_labelled(path: Path, split: str) -> tuple[Labelled, Metadata]:
         If the file is missing or broken.
     """
     tensors, metadata = read_tensors(path, prefix=f"{split}.")
-    return Labelled(tensors["features"], tensors["labels"]), metadata
+    vectors, labels = tensors["features"], tensors["labels"]
+    if vectors.ndim != 2 or labels.shape != vectors.shape[:1] or not len(labels):
+        raise UserError(f"{path}: the vectors and labels of {split} do not fit each other; {REMEDY}")
+    return Labelled(vectors, labels), metadata

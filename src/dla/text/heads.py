@@ -6,15 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from dla.core.artifacts import Metadata, read_tensors
+from dla.core.contents import REMEDY, load_weights
 from dla.core.errors import UserError
-from dla.settings.parsing import did_you_mean, parse
-from dla.settings.text import Embedding, MLPHead, WordCounts
+from dla.settings.parsing import did_you_mean, parse_kept
+from dla.settings.text import Embedding, Head, LogisticRegressionHead, WordCounts
+from dla.settings.values import Length
 
 FOLDER = Path("models/text")
 
@@ -26,6 +29,37 @@ class TextClassifier:
     classes: tuple[str, ...]
     source: str  # embedded or hub
     probabilities: Callable[[Sequence[str]], NDArray[Any]]  # (N, classes)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What every classifier of texts says of itself."""
+
+    classes: Annotated[tuple[str, ...], Field(min_length=2)]
+    source: str
+
+
+@dataclass(frozen=True)
+class CounterMetadata(Facts):
+    """Beside what was counted."""
+
+    tfidf: WordCounts
+
+
+@dataclass(frozen=True)
+class HeadMetadata(Facts):
+    """Beside the weights of a head on frozen features."""
+
+    embed: Embedding
+    head: Head
+
+
+@dataclass(frozen=True)
+class TunedMetadata(Facts):
+    """Beside an encoder that was trained itself."""
+
+    pooling: Literal["cls", "mean"]
+    max_tokens: Length
 
 
 def read_text_classifier(name: str, folder: Path = FOLDER) -> TextClassifier:
@@ -56,8 +90,15 @@ def read_text_classifier(name: str, folder: Path = FOLDER) -> TextClassifier:
 def _read_counter(path: Path, tensors: dict[str, NDArray[Any]], metadata: Metadata) -> TextClassifier:
     from dla.text.tfidf import read_words
 
-    counter = read_words(tensors, parse(WordCounts, metadata["tfidf"], str(path)))
-    return TextClassifier(tuple(metadata["classes"]), metadata["source"], counter.probabilities)
+    facts = parse_kept(CounterMetadata, metadata, path)
+    count = len(tensors["idf"])
+    _require_shapes(tensors, {"idf": (count,), "weights": (len(facts.classes), count)}, facts, path)
+    try:
+        counter = read_words(tensors, facts.tfidf)
+        counter.probabilities([""])  # scikit-learn compares n-grams and their weights no sooner
+    except ValueError as error:
+        raise UserError(f"{path}: its n-grams and their weights do not fit each other ({error}); {REMEDY}") from None
+    return TextClassifier(facts.classes, facts.source, counter.probabilities)
 
 
 def _read_head(path: Path, tensors: dict[str, NDArray[Any]], metadata: Metadata) -> TextClassifier:
@@ -70,16 +111,17 @@ def _read_head(path: Path, tensors: dict[str, NDArray[Any]], metadata: Metadata)
     from dla.text.perceptron import perceptron
     from dla.training.runtime import CPU
 
-    embedding = parse(Embedding, metadata["embed"], str(path))
+    facts = parse_kept(HeadMetadata, metadata, path)
+    embedding, head = facts.embed, facts.head
     encoder = read_encoder(Path("data/raw", embedding.encoder))
-    if metadata["head"]["name"] == "logreg":
+    if isinstance(head, LogisticRegressionHead):
+        _require_shapes(tensors, {"weights": (len(facts.classes), encoder.width)}, facts, path)
         of_vectors: Callable[[NDArray[Any]], NDArray[Any]] = Linear(tensors["weights"], tensors["biases"]).probabilities
     else:
-        head = parse(MLPHead, metadata["head"], str(path))
         weights = {key: torch.from_numpy(value) for key, value in tensors.items()}
         nothing = torch.zeros(encoder.width)
-        net = perceptron(nothing, nothing, head.widths, len(metadata["classes"]), head.dropout)
-        net.load_state_dict(weights)
+        net = perceptron(nothing, nothing, head.widths, len(facts.classes), head.dropout)
+        load_weights(net, weights, path)
 
         def of_vectors(vectors: NDArray[Any]) -> NDArray[Any]:
             return softmax(net, torch.from_numpy(vectors), CPU)
@@ -89,7 +131,15 @@ def _read_head(path: Path, tensors: dict[str, NDArray[Any]], metadata: Metadata)
         with TemporaryDirectory() as shards:
             return of_vectors(encode(encoder, tokens, embedding.pooling, CPU, Path(shards)))
 
-    return TextClassifier(tuple(metadata["classes"]), metadata["source"], probabilities)
+    return TextClassifier(facts.classes, facts.source, probabilities)
+
+
+def _require_shapes(
+    tensors: dict[str, NDArray[Any]], shapes: dict[str, tuple[int, ...]], facts: Facts, path: Path
+) -> None:
+    for name, shape in {**shapes, "biases": (len(facts.classes),)}.items():
+        if tensors[name].shape != shape or not np.issubdtype(tensors[name].dtype, np.floating):
+            raise UserError(f"{path}: {name} have the shape {tensors[name].shape}, not {shape}; {REMEDY}")
 
 
 def _read_finetuned(folder: Path) -> TextClassifier:
@@ -99,13 +149,16 @@ def _read_finetuned(folder: Path) -> TextClassifier:
     from dla.core.artifacts import read_metrics
     from dla.text.encode import pad, read_pretrained, show_mean, token_limit, tokenize
 
-    facts = read_metrics(folder / "dla.json")
-    if "classes" not in facts:
+    content = read_metrics(folder / "dla.json")
+    if "classes" not in content:
         raise UserError(f"{folder}: answers questions, it does not classify texts")
+    facts = parse_kept(TunedMetadata, content, folder / "dla.json")
     tokenizer, model = read_pretrained(folder, "AutoModelForSequenceClassification")
-    if facts["pooling"] == "mean":
+    if model.config.num_labels != len(facts.classes):
+        raise UserError(f"{folder}: has {model.config.num_labels} outputs for {len(facts.classes)} classes; {REMEDY}")
+    if facts.pooling == "mean":
         show_mean(model)
-    limit = min(facts["max_tokens"], token_limit(tokenizer, model))
+    limit = min(facts.max_tokens, token_limit(tokenizer, model))
 
     @torch.inference_mode()
     def probabilities(texts: Sequence[str]) -> NDArray[Any]:
@@ -114,4 +167,4 @@ def _read_finetuned(folder: Path) -> TextClassifier:
             found.append(model.eval()(**pad([tokens], 0)).logits[0].numpy())
         return np.asarray(softmax(np.stack(found), axis=1))
 
-    return TextClassifier(tuple(facts["classes"]), facts["source"], probabilities)
+    return TextClassifier(facts.classes, facts.source, probabilities)

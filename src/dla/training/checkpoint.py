@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from dla.core.artifacts import read_state, write_state
+from dla.core.artifacts import read_tensors, write_tensors
+from dla.core.contents import REMEDY
 from dla.core.errors import UserError
 
 FOLDER = Path(".checkpoints")
@@ -33,7 +34,7 @@ class Checkpoint:
     """
 
     def __init__(self, identity: Mapping[str, Any], files: list[Path]) -> None:
-        self.folder = FOLDER / _digest(identity, files)
+        self.folder = FOLDER / _identify(identity, files)
 
     @property
     def path(self) -> Path:
@@ -42,15 +43,17 @@ class Checkpoint:
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Keep `state`, nested dicts and lists of tensors and JSON values, and every random state."""
-        write_state(self.path, _to_arrays({"state": state, "random": _random_states()}))
+        write_state(self.path, _to_arrays({"run": self.folder.name, "state": state, "random": _random_states()}))
 
     def load(self) -> dict[str, Any] | None:
-        """The state last kept, with every random state set back to what it was; None if there is none."""
+        """The state last kept, with every random state set back to what it was; None if there is none of this run."""
         if not self.path.exists():
             return None
         try:
             kept = _to_tensors(read_state(self.path))
-        except UserError:  # an unreadable checkpoint costs its epochs, not the run
+        except UserError:  # a damaged checkpoint costs its epochs, not the run
+            kept = {}
+        if kept.get("run") != self.folder.name:
             self.discard()
             return None
         _set_random_states(kept["random"])
@@ -62,7 +65,7 @@ class Checkpoint:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _digest(identity: Mapping[str, Any], files: list[Path]) -> str:
+def _identify(identity: Mapping[str, Any], files: list[Path]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps(identity, sort_keys=True).encode())
     digest.update(f"{torch.__version__} {torch.get_num_threads()}".encode())
@@ -113,3 +116,61 @@ def _to_tensors(node: Any) -> Any:
     if isinstance(node, list):
         return [_to_tensors(value) for value in node]
     return node
+
+
+# --- nested state as one file ------------------------------------------------------------------------------------
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write nested dicts and lists of arrays and JSON values as one safetensors file, without pickle.
+
+    The file says what its content comes to, so that a flipped bit is found.
+    """
+    tensors: dict[str, np.ndarray[Any, Any]] = {}
+
+    def strip(node: Any) -> Any:
+        if isinstance(node, np.ndarray):
+            tensors[str(len(tensors))] = node
+            return {"$tensor": str(len(tensors) - 1)}
+        if isinstance(node, Mapping):
+            return {"$items": [[key, strip(value)] for key, value in node.items()]}  # keys need not be strings
+        if isinstance(node, list | tuple):
+            return [strip(value) for value in node]
+        return node
+
+    tree = strip(state)
+    write_tensors(path, tensors, {"tree": tree, "digest": _digest(tensors, tree)})
+
+
+def _digest(tensors: Mapping[str, np.ndarray[Any, Any]], tree: Any) -> str:
+    digest = hashlib.blake2b(json.dumps(tree, sort_keys=True).encode(), digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+        digest.update(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What `write_state` wrote; tuples come back as lists.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, or is not to the bit what was written.
+    """
+    tensors, metadata = read_tensors(path)
+    tree = metadata["tree"]
+    if metadata["digest"] != _digest(tensors, tree):
+        raise UserError(f"{path}: is not what was written; {REMEDY}")
+
+    def fill(node: Any) -> Any:
+        if isinstance(node, list):
+            return [fill(value) for value in node]
+        if not isinstance(node, dict):
+            return node
+        if "$tensor" in node:
+            return tensors[node["$tensor"]]
+        return {key: fill(value) for key, value in node["$items"]}
+
+    state: dict[str, Any] = fill(tree)
+    return state

@@ -10,6 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from dla.core.artifacts import read_tensors
+from dla.core.contents import REMEDY
+from dla.core.errors import UserError
+from dla.settings.parsing import parse_kept
 from dla.training.order import Order
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and targets, on the device
@@ -42,9 +45,19 @@ class Facts:
 def read_split(prepared: Path, split: str, device: torch.device) -> tuple[Split, Facts]:
     """Split `train`, `validation` or `test` of a prepared data set; nothing of the other two is read."""
     tensors, metadata = read_tensors(prepared, f"{split}.")
-    images, labels = (torch.from_numpy(tensors[name]).to(device) for name in ("images", "labels"))
-    facts = Facts(*(tuple(metadata["classes"]), metadata["source"], tuple(metadata["mean"]), tuple(metadata["std"])))
+    images, labels = (torch.from_numpy(tensors[name]) for name in ("images", "labels"))
+    facts = parse_kept(Facts, metadata, prepared)
+    _require_fitting(images, labels, facts, prepared)
+    images, labels = images.to(device), labels.to(device)
     return Split(images, labels), facts
+
+
+def _require_fitting(images: torch.Tensor, labels: torch.Tensor, facts: Facts, prepared: Path) -> None:
+    fits = images.ndim == 4 and images.dtype == torch.uint8 and labels.dtype == torch.int64
+    fits = fits and len(images) > 0 and labels.shape == images.shape[:1]
+    fits = fits and images.shape[1] == len(facts.mean) == len(facts.std)
+    if not fits or int(labels.min()) < 0 or int(labels.max()) >= len(facts.classes):
+        raise UserError(f"{prepared}: its pictures, labels and classes do not fit each other; {REMEDY}")
 
 
 @dataclass(frozen=True)

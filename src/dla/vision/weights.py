@@ -9,9 +9,11 @@ import torch
 from torch import nn
 
 from dla.core.artifacts import read_tensors
+from dla.core.contents import REMEDY, load_weights
 from dla.core.errors import UserError
 from dla.models.registry import InputShape, build
-from dla.settings.parsing import parse
+from dla.settings.parsing import parse_kept
+from dla.settings.values import Count
 from dla.settings.vision import ImageRun
 
 FOLDER = Path("models")
@@ -34,23 +36,35 @@ class Classifier:
         return (pixels / 255 - self.mean) / self.std
 
 
+@dataclass(frozen=True)
+class Metadata:
+    """What stage train writes beside the weights."""
+
+    run: ImageRun
+    classes: tuple[str, ...]
+    source: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    input_shape: tuple[Count, Count, Count]  # channels, height, width
+
+
 def read_classifier(name: str, folder: Path = FOLDER) -> Classifier:
     """The model that stage train@NAME left.
 
     Raises
     ------
     UserError
-        If there is none, or the file is not whole.
+        If there is none, or the file is not what the stage writes.
     """
     path = folder / f"{name}.safetensors"
     if not path.exists():
         there = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none yet"
         raise UserError(f"{path}: is missing; `dvc repro train@{name}` makes it; trained: {there}")
     tensors, metadata = read_tensors(path)
-    run = parse(ImageRun, metadata["run"], str(path))
-    channels, height, width = metadata["input_shape"]
-    model = build(run.model, (channels, height, width), len(metadata["classes"]))
-    model.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
-    mean, std = (torch.tensor(metadata[key]).view(-1, 1, 1) for key in ("mean", "std"))
-    classes = tuple(metadata["classes"])
-    return Classifier(model.eval(), run, classes, metadata["source"], (channels, height, width), mean, std)
+    facts = parse_kept(Metadata, metadata, path)
+    if not facts.classes or not facts.input_shape[0] == len(facts.mean) == len(facts.std):
+        raise UserError(f"{path}: says of its pictures what does not fit together; {REMEDY}")
+    model = build(facts.run.model, facts.input_shape, len(facts.classes))
+    load_weights(model, {name: torch.from_numpy(value) for name, value in tensors.items()}, path)
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (facts.mean, facts.std))
+    return Classifier(model.eval(), facts.run, facts.classes, facts.source, facts.input_shape, mean, std)
