@@ -57,12 +57,14 @@ class Environment:
 def environments(metrics: Mapping[str, Metrics]) -> dict[str, Environment]:
     """The runs of each environment, from the metrics of every run."""
     names = dict.fromkeys(run["environment"] for run in metrics.values())
-    return {name: _environment({run: of for run, of in metrics.items() if of["environment"] == name}) for name in names}
+    return {
+        name: _environment({run: one for run, one in metrics.items() if one["environment"] == name}) for name in names
+    }
 
 
 def _environment(metrics: Mapping[str, Metrics]) -> Environment:
     first = next(iter(metrics.values()))
-    greedy = {run: [seed["greedy"] for seed in of["seeds"].values()] for run, of in metrics.items()}
+    greedy = {run: [seed["greedy"] for seed in one["seeds"].values()] for run, one in metrics.items()}
     threshold, random = first.get("threshold"), first["baselines"]["random"]
     succeeds = threshold is None and all("success_rate" in seed for seeds in greedy.values() for seed in seeds)
     key = "success_rate" if succeeds else "mean"
@@ -76,16 +78,16 @@ def _environment(metrics: Mapping[str, Metrics]) -> Environment:
 
 def algorithms(metrics: Mapping[str, Metrics], there: Mapping[str, Environment]) -> tuple[list[str], Agents]:
     """The environments where every algorithm has a run that can be normalised, and the algorithms' scores in them."""
-    runs: dict[str, dict[str, str]] = {}
-    for run, of in metrics.items():
-        runs.setdefault(of["algorithm"], {}).setdefault(of["environment"], run)
+    runs: dict[str, dict[str, str]] = {}  # by algorithm and environment
+    for run, one in metrics.items():
+        runs.setdefault(one["algorithm"], {}).setdefault(one["environment"], run)
     shared = [
         name
         for name, environment in there.items()
-        if environment.normalised is not None and all(name in of for of in runs.values())
+        if environment.normalised is not None and all(name in its for its in runs.values())
     ]
     scores = {
-        algorithm: [(there[name].normalised or {})[of[name]][0] for name in shared] for algorithm, of in runs.items()
+        algorithm: [(there[name].normalised or {})[its[name]][0] for name in shared] for algorithm, its in runs.items()
     }
     return shared, scores if shared else {}
 
@@ -143,25 +145,23 @@ def _pairs(agents: Agents) -> dict[str, tuple[Scores, Scores]]:
 
 
 def _improvements(pairs: Mapping[str, tuple[Scores, Scores]], settings: AgentComparison) -> Numbers:
-    tests = [improvement_test(x, y) for x, y in pairs.values()]
-    adjusted = holm({i: test.p_value for i, test in enumerate(tests)})
-    smallest = holm({i: test.smallest for i, test in enumerate(tests)})
+    tests = {pair: improvement_test(x, y) for pair, (x, y) in pairs.items()}
+    adjusted = holm({pair: test.p_value for pair, test in tests.items()})
+    smallest = holm({pair: test.smallest for pair, test in tests.items()})
     level = round(1 - settings.confidence, 12)  # 1 - 0.9 is a little less than 0.1
-    described: Numbers = {}
-    for (name, (x, y)), test, p_value, least in zip(
-        pairs.items(), tests, adjusted.values(), smallest.values(), strict=True
-    ):
+    improvements: Numbers = {}
+    for pair, (x, y) in pairs.items():
         ends = _ends(_bootstrap(settings).probability_of_improvement(x, y))
-        beside = ends["lower"] is not None and (ends["lower"] > 0.5 or ends["upper"] < 0.5)
-        described[name] = {
+        apart = ends["lower"] is not None and (ends["lower"] > 0.5 or ends["upper"] < 0.5)
+        improvements[pair] = {
             "probability": probability_of_improvement(x, y),
             **ends,
-            "p_value": test.p_value,
-            "adjusted_p_value": p_value,
-            "smallest_adjusted_p_value": least,
-            "shown": p_value <= level and beside,
+            "p_value": tests[pair].p_value,
+            "adjusted_p_value": adjusted[pair],
+            "smallest_adjusted_p_value": smallest[pair],
+            "shown": adjusted[pair] <= level and apart,
         }
-    return described
+    return improvements
 
 
 # --- tables for plots -----------------------------------------------------------------------------------------
@@ -170,15 +170,15 @@ def _improvements(pairs: Mapping[str, tuple[Scores, Scores]], settings: AgentCom
 def aggregate_rows(comparison: Numbers) -> Iterator[Numbers]:
     """Rows of `AGGREGATE`: the normalised interquartile mean of every run, and of every algorithm over environments."""
     tables = {name: environment["runs"] for name, environment in comparison["environments"].items()}
-    over = {name: of for name, of in comparison["over_environments"].items() if name != "environments"}
+    over = {name: agent for name, agent in comparison["over_environments"].items() if name != "environments"}
     for environment, agents in (tables | {ALL: over}).items():
-        for agent, of in agents.items():
-            numbers = of["seeds"], of["interquartile_mean"], of["lower"], of["upper"]
-            yield dict(zip(AGGREGATE, (environment, agent, *numbers), strict=True))
+        for name, agent in agents.items():
+            numbers = (agent[key] for key in ("seeds", "interquartile_mean", "lower", "upper"))
+            yield dict(zip(AGGREGATE, (environment, name, *numbers), strict=True))
 
 
 def profile_rows(metrics: Mapping[str, Metrics], settings: AgentComparison) -> Iterator[Numbers]:
-    """Rows of `PROFILE`: of every algorithm the share of runs above a normalised score, over the shared environments."""
+    """Rows of `PROFILE`: the share of an algorithm's runs above a score, over the shared environments."""
     _, scores = algorithms(metrics, environments(metrics))
     every = np.concatenate([values for agent in scores.values() for values in agent] or [np.zeros(1)])
     thresholds = np.linspace(min(0.0, every.min()), max(1.0, every.max()), POINTS)

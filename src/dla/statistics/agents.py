@@ -43,7 +43,7 @@ def aggregate(scores: Scores) -> Values:
 def probability_of_improvement(x: Scores, y: Scores) -> float:
     """P(X > Y): how often a random run of X is better than one of Y in the same environment (section 4).
 
-    Ties count half. In one environment it is the Mann-Whitney U statistic as a share of all pairs; of several their mean.
+    Ties count half. In one environment it is the Mann-Whitney U statistic as a share of all pairs, of several the mean.
     """
     return float(np.mean([_wins(a, b).mean() for a, b in zip(x, y, strict=True)]))
 
@@ -161,9 +161,8 @@ def _distribution(scores: Values, first: int) -> Values:
     By counting subsets by the sum of their doubled ranks, one score after another.
     """
     n = len(scores)
-    ranks = (
-        (scores[:, None] > scores).sum(axis=1) * 2 + (scores[:, None] == scores).sum(axis=1) + 1
-    )  # doubled, with ties
+    above, equal = scores[:, None] > scores, scores[:, None] == scores
+    ranks = 2 * above.sum(axis=1) + equal.sum(axis=1) + 1  # doubled, lest those of ties be fractions
     ways = np.zeros((first + 1, int(ranks.sum()) + 1))
     ways[0, 0] = 1
     for rank in map(int, ranks):

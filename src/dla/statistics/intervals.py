@@ -29,5 +29,5 @@ def student(mean: float, std: float, n: int, confidence: float = CONFIDENCE) -> 
 
 
 def cut(interval: tuple[float, float], lowest: float, highest: float) -> tuple[float, float]:
-    """The part of an interval from `lowest` to `highest`, where what it is of must be: it holds it as often as before."""
+    """The part of an interval from `lowest` to `highest`, where the truth must be: it is in there as often."""
     return min(max(interval[0], lowest), highest), max(min(interval[1], highest), lowest)
