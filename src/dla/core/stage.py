@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from dla.core import process
-from dla.core.errors import UserError
+from dla.core.errors import TOO_LARGE, UserError, is_beyond_memory
 
 process.begin_imports()  # those of the script that imports this module, until it calls `run`
 
@@ -31,6 +31,11 @@ def run(main: Callable[..., None], description: str | None, what: str | None = N
         main(*arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        process.leave(2)
+    except (MemoryError, RuntimeError, ValueError, OverflowError) as error:
+        if not is_beyond_memory(error):
+            raise
+        print(f"error: {TOO_LARGE}", file=sys.stderr)
         process.leave(2)
     except KeyboardInterrupt:
         process.leave(130)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from dla.core.errors import UserError
 from dla.settings.text import WordCounts
 from dla.text.linear import Linear, fit_linear
 
@@ -40,8 +41,18 @@ def fit_words(settings: WordCounts, texts: Sequence[str], labels: NDArray[Any]) 
     vectorizer = TfidfVectorizer(
         ngram_range=(1, settings.longest), min_df=settings.rarest, sublinear_tf=True, dtype=np.float32
     )
-    linear = fit_linear(vectorizer.fit_transform(texts), labels, settings.c, settings.iterations, scale=False)
+    linear = fit_linear(_count(vectorizer, texts), labels, settings.c, settings.iterations, scale=False)
     return WordCounter(vectorizer, linear)
+
+
+def _count(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> Any:
+    """Learn the n-grams of texts; their weights (N, n-grams)."""
+    try:
+        return vectorizer.fit_transform(texts)
+    except ValueError:  # in scikit-learn's words, which name none of our settings
+        raise UserError(
+            f"no word occurs in as many as rarest = {vectorizer.min_df} of the {len(texts)} training texts; take fewer"
+        ) from None
 
 
 def read_words(tensors: dict[str, NDArray[Any]], settings: WordCounts) -> WordCounter:
