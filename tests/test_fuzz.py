@@ -410,8 +410,13 @@ def _finite(facts: Any, otherwise: dict[str, Any]) -> Any:
 def test_a_damaged_checkpoint_costs_its_epochs(examples: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     checkpoint = Checkpoint({"run": "x"}, [])
-    state = {"model": {"weight": torch.arange(6.0)}, "history": [{"number": 1, "loss": 0.5}], "best": 1}
+    state = {
+        "model": {"weight": torch.arange(6.0), "step": torch.tensor(3), "none": torch.zeros(0)},
+        "history": [{"number": 1, "loss": 0.5}],
+        "best": {1: (2, None)},
+    }
     checkpoint.save(state)
+    assert checkpoint.load() is not None
     good, others = checkpoint.path.read_bytes(), _others(tmp_path / "others")
     Checkpoint({"run": "y"}, []).save(state)
     others.append(Checkpoint({"run": "y"}, []).path.read_bytes())
