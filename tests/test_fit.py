@@ -106,6 +106,19 @@ def test_every_epoch_trains_with_dropout_on(checkpoint: Checkpoint) -> None:
     assert modes == ([True] * 4 + [False] * 4) * 3
 
 
+@pytest.mark.parametrize("lost", ["validation loss", "largest weight"])
+def test_what_is_lost_outside_of_training_is_an_error_too(checkpoint: Checkpoint, lost: str) -> None:
+    """A net can learn from finite losses and end in weights, or in a validation, that are none."""
+    model = net()
+    validation = Batches()
+    if lost == "validation loss":
+        validation.batches[0][0][0] = float("nan")
+    else:
+        model.register_buffer("statistic", torch.tensor([float("inf")]))
+    with pytest.raises(UserError, match=rf"the {lost} became (nan|inf) in epoch 1: take a smaller learning_rate"):
+        fit(model, (Batches(), validation), settings(), PLAN, checkpoint)
+
+
 def test_the_kept_weights_are_those_of_the_named_epoch(checkpoint: Checkpoint) -> None:
     for keep in ("best", "last"):
         model = net()

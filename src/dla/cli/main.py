@@ -13,7 +13,7 @@ from dla.cli import classify, completion, doctor, generate, params, play, predic
 from dla.cli.output import complain
 from dla.cli.parser import Parser, add_debug, lines_below
 from dla.core import process
-from dla.core.errors import UserError, of_system
+from dla.core.errors import TOO_LARGE, UserError, is_beyond_memory, of_system
 from dla.settings.params import PARAMS_FILE
 
 COMMANDS = (doctor, params, predict, classify, generate, play, report, completion)
@@ -55,6 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exception(error)
         else:
             complain(error, _place(error))
+        return 2
+    except (MemoryError, RuntimeError, ValueError, OverflowError) as error:
+        if options.debug or not is_beyond_memory(error):
+            raise
+        complain(UserError(TOO_LARGE))
         return 2
     except KeyboardInterrupt:
         return 130

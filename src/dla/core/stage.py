@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dla.core import process
 from dla.core.claim import claim
-from dla.core.errors import UserError, of_system
+from dla.core.errors import TOO_LARGE, UserError, is_beyond_memory, of_system
 from dla.core.parent import end_with_dvc
 
 process.begin_imports()  # those of the script that imports this module, until it calls `run`
@@ -49,3 +49,7 @@ def _as_lines() -> Iterator[None]:
         yield
     except OSError as error:
         raise of_system(error) from error
+    except (MemoryError, RuntimeError, ValueError, OverflowError) as error:
+        if not is_beyond_memory(error):
+            raise
+        raise UserError(TOO_LARGE) from error

@@ -21,7 +21,7 @@ class ImageTraining(Training):
 
     data: Name  # a key of `data`
     model: Model
-    examples: Count | None = None  # the first of the shuffled training images; all if left out
+    examples: Several | None = None  # the first of the shuffled training images; all if left out
     crop_padding: Annotated[int, Field(ge=0, le=64)] = 0  # pixels around the picture before a random crop
     flip: bool = False  # mirror half of the training images
 
