@@ -14,10 +14,13 @@ from dla.report import depth, features, looks, skips
 from dla.report.chapter import Table
 from dla.report.circumstances import cuts, flat
 from dla.report.colours import COLOURS
+from dla.report.laboratories import ACCURACY
 from dla.report.page import make_page
 from dla.report.results import Results
 from dla.report.statements import Share, compare, p_value
 from dla.settings.params import load_params
+from dla.settings.text import LogisticRegressionHead, MLPHead, Ranking
+from dla.statistics.classifiers import Comparison
 
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params.yaml")
@@ -118,22 +121,98 @@ def test_data_without_boxes_show_no_localisation(tmp_path: Path) -> None:
     assert chapter.finding.startswith("Not shown: these data have no boxes")
 
 
-def test_the_best_head_is_held_against_counted_words(tmp_path: Path) -> None:
-    for name, right in (("tfidf", 0.9), ("logreg", 0.7)):
-        share = {"accuracy": right, "lower": right - 0.03, "upper": right + 0.03, "n": 100}
-        scores = share | {"macro": {"f1": right}, "calibration_error": 0.0}
-        write(tmp_path, f"metrics/classify/{name}.json", {"data": "embedded", "test": scores})
+@pytest.mark.parametrize(
+    ("only", "words"),
+    [
+        ((6, 2), "a difference is not shown, +4.0 points (-1.9 to +10.8), McNemar's exact test p = 0.289."),
+        ((9, 1), "the difference is shown, +8.0 points (+2.3 to +15.4), McNemar's exact test p = 0.021."),
+        ((4, 0), "a difference is not shown, as too few texts (4) tell them apart."),
+    ],
+)
+def test_of_the_same_cases_those_that_one_alone_gets_right_decide(only: tuple[int, int], words: str) -> None:
+    first, second = (Share.of((80 + hits) / 100, 100) for hits in only)
+    cases = Comparison(*only, 100)
+    assert compare(("this", first), ("that", second), "texts", cases).endswith(f": {words}")
+    assert compare(("that", second), ("this", first), "texts", cases.swapped()).endswith(f": {words}")
+
+
+def classified(root: Path, path: str, validation: float, right: list[bool], more: dict[str, Any] | None = None) -> None:
+    """Metrics of a classifier or scorer and its predictions: A where it is right, else B."""
+    share = Share.of(sum(right) / len(right), len(right))
+    scores = {"accuracy": share.value, "lower": share.lower, "upper": share.upper, "n": share.n, **(more or {})}
+    write(root, f"metrics/{path}.json", {"data": "embedded", "validation": {"accuracy": validation}, "test": scores})
+    folder, name = path.split("/")
+    rows = "".join(f"{case},A,{'A' if hit else 'B'}\n" for case, hit in enumerate(right))
+    write(root, f"plots/confusion/{'rank-' * (folder == 'rank')}{name}.csv", f"case,actual,predicted\n{rows}")
+
+
+HEAD = {"macro": {"f1": 0.5}, "calibration_error": 0.0}
+
+
+def test_the_best_head_on_validation_is_held_against_counted_words(tmp_path: Path) -> None:
+    classified(tmp_path, "classify/tfidf", 0.9, [True] * 90 + [False] * 10, HEAD)
+    classified(tmp_path, "classify/logreg", 0.8, [True] * 70 + [False] * 30, HEAD)
+    classified(tmp_path, "classify/mlp", 0.7, [True] * 80 + [False] * 20, HEAD)  # better on test, which chooses nothing
     found = features.chapter(PARAMS, Results(tmp_path))
     assert found.finding.startswith("Tfidf on counted words gets 90.0 %")
-    assert "logreg on frozen features 70.0 % (67.0 to 73.0): the difference is shown" in found.finding
+    assert "logreg on frozen features 70.0 % (60.4 to 78.1): the difference is shown, +20.0 points" in found.finding
+    assert "McNemar's exact test p < 0.001" in found.finding
+
+
+def test_the_best_scorer_is_held_against_every_control(tmp_path: Path) -> None:
+    classified(tmp_path, "rank/interaction", 0.5, [True] * 50 + [False] * 50)
+    classified(tmp_path, "rank/longest", 0.9, [True] * 30 + [False] * 70)  # never the best scorer: it is a control
+    classified(tmp_path, "rank/option", 0.3, [True] * 44 + [False] * 56)  # six cases: p = 0.031, after Holm 0.062
+    classified(tmp_path, "rank/cosine", 0.3, [False] * 5 + [True] * 44 + [False] * 51)
+    finding = features.chapter(PARAMS, Results(tmp_path)).finding
+    assert finding.startswith("Of 100 questions interaction, the best scorer on validation, answers 50.0 %")
+    assert "It is above longest (30.0 %, p < 0.001). It is not shown to be above" in finding
+    assert "option (44.0 %, p = 0.062)" in finding
+
+
+def test_different_data_sets_are_ranked_apart(tmp_path: Path) -> None:
+    texts = replace(PARAMS.data["ag_news"])
+    embedding = replace(PARAMS.embed["ag_news"], data="texts")
+    head = replace(PARAMS.classify["logreg"], features="texts")
+    params = replace(
+        PARAMS,
+        data={**PARAMS.data, "texts": texts},
+        embed={**PARAMS.embed, "texts": embedding},
+        classify={**PARAMS.classify, "texts-logreg": head},
+    )
+    classified(tmp_path, "classify/tfidf", 0.9, [True] * 90 + [False] * 10, HEAD)
+    classified(tmp_path, "classify/logreg", 0.8, [True] * 70 + [False] * 30, HEAD)
+    classified(tmp_path, "classify/texts-logreg", 0.99, [True] * 99 + [False], HEAD)
+    chapter = features.chapter(params, Results(tmp_path))
+    assert "logreg on frozen features 70.0 %" in chapter.finding
+    assert [block.caption for block in chapter.blocks if isinstance(block, Table)] == [
+        "Classifiers of ag_news.",
+        "Classifiers of texts.",
+    ]
+
+
+def test_a_laboratorys_figure_stands_beside_a_run_at_its_settings() -> None:
+    logreg, mlp, margin = (PARAMS.classify["logreg-lab"], PARAMS.classify["mlp-lab"], PARAMS.rank["margin-lab"])
+    assert isinstance(logreg, LogisticRegressionHead)
+    assert (logreg.c, logreg.standardize) == ((1.0,), False)
+    assert isinstance(mlp, MLPHead)
+    assert PARAMS.embed[mlp.features].encoder == "gpt2-encoder"
+    assert (mlp.widths, mlp.optimizer, mlp.learning_rate, mlp.batch_size) == ((512, 256, 128), "sgd", 1e-3, 512)
+    assert isinstance(margin, Ranking)
+    assert PARAMS.embed[margin.features].pooling == "cls"
+    assert (margin.optimizer, margin.learning_rate, margin.batch_size, margin.epochs) == ("sgd", 0.1, 128, 500)
+    assert PARAMS.rank["ratio-lab"] == replace(margin, loss="ratio")
+    texts = {stage for stage in ACCURACY if stage.startswith(("classify@", "rank@"))}
+    assert texts == {"classify@logreg-lab", "classify@mlp-lab", "rank@margin-lab", "rank@ratio-lab"}
 
 
 def test_a_level_without_questions_has_an_empty_cell(tmp_path: Path) -> None:
     share = {"accuracy": 0.5, "lower": 0.4, "upper": 0.6, "n": 100}
-    write(tmp_path, "metrics/rank/softmax.json", {"data": "hub", "test": {**share, "chance": 0.25, "high": share}})
+    test = {**share, "chance": 0.25, "high": share}
+    write(tmp_path, "metrics/rank/softmax.json", {"data": "hub", "validation": share, "test": test})
     tables = [block for block in features.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table)]
     (row,) = (row for table in tables for row in table.rows if row[0] == "softmax")
-    assert row[1:4] == ("50.0 % (40.0 to 60.0)", "", "50.0 % (40.0 to 60.0)")
+    assert row[2:5] == ("50.0 % (40.0 to 60.0)", "", "50.0 % (40.0 to 60.0)")
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:

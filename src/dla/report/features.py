@@ -157,7 +157,8 @@ def _above_controls(group: Tested, compared: dict[str, Comparison | None]) -> st
         ]
         if names:
             sides.append(f"{words} {', '.join(names)}")
-    return f" {'. '.join(sides)}: controls that see the options alone or have learned nothing (McNemar's exact test after Holm)."
+    tested = "controls that see the options alone or have learned nothing (McNemar's exact test after Holm)"
+    return f" {'. '.join(sides)}: {tested}."
 
 
 def _accuracies(group: Tested) -> Block:
