@@ -9,7 +9,7 @@ from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
 from dla.report.laboratories import ACCURACY, LABORATORY, NONE
 from dla.report.results import Results
-from dla.report.sources import about
+from dla.report.sources import Origin, about, title
 from dla.report.statements import Share, compare, count, p_value, percent
 from dla.settings.data import Questions
 from dla.settings.whole import Params
@@ -24,17 +24,17 @@ Scored = dict[str, dict[str, Any]]  # metrics by stage
 
 @dataclass(frozen=True)
 class Tested:
-    """The stages that were tested on one data set."""
+    """The stages that were tested on one data set: accuracies on different ones are not compared."""
 
-    data: str
+    origin: Origin
     questions: bool
     scored: Scored
     controls: frozenset[str]  # stages that see the options alone, or have learned nothing
 
     @property
     def of(self) -> str:
-        """What the data set consists of."""
-        return "questions" if self.questions else "texts"
+        """What the data set consists of, and its title."""
+        return f"{'questions' if self.questions else 'texts'} of {title(self.origin)}"
 
     def stages(self, *kinds: str) -> Scored:
         """Those of the given kinds of stage, controls left out."""
@@ -49,8 +49,7 @@ def chapter(params: Params, results: Results) -> Chapter:
     """Classifiers of texts, a picture of the features, and answers to questions, data set by data set."""
     tested = _read(params, results)
     scatters = _scatters(params, results)
-    embedded = any(found["data"] == "embedded" for group in tested for found in group.scored.values())
-    data = [*(settings.data for settings in params.tfidf.values()), *(e.data for e in params.embed.values())]
+    origins = [group.origin for group in tested]
     texts = [group for group in tested if not group.questions]
     questions = [group for group in tested if group.questions]
     findings = [*(_about_heads(group, results) for group in texts), *(_about_answers(g, results) for g in questions)]
@@ -64,8 +63,8 @@ def chapter(params: Params, results: Results) -> Chapter:
         key="features",
         question="What do frozen features buy?",
         finding=" ".join(filter(None, findings)) or NOTHING,
-        about=about(params, data, embedded=embedded),
-        embedded=embedded,
+        about=about(params, origins),
+        embedded=any(place == "embedded" for _, place in origins),
         blocks=blocks,
         commands=("dvc repro tfidf classify finetune tsne rank",),
         missing=tuple(results.missing),
@@ -73,18 +72,19 @@ def chapter(params: Params, results: Results) -> Chapter:
 
 
 def _read(params: Params, results: Results) -> list[Tested]:
-    """Every text stage's metrics, by the data set that it was tested on."""
+    """Every text stage's metrics, by the data set that it was tested on and where this came from."""
     stages = [("tfidf", name, settings.data) for name, settings in params.tfidf.items()]
     stages += [("classify", name, params.embed[head.features].data) for name, head in params.classify.items()]
     stages += [("finetune", name, settings.data) for name, settings in params.finetune.items()]
     stages += [("rank", name, params.embed[scorer.features].data) for name, scorer in params.rank.items()]
-    tested: dict[str, Tested] = {}
+    tested: dict[Origin, Tested] = {}
     for kind, name, data in stages:
         folder = "classify" if kind == "tfidf" else kind
         metrics = results.metrics(f"metrics/{folder}/{name}.json", f"{kind}@{name}")
         if metrics is not None:
             questions = isinstance(params.data[data], Questions)
-            group = tested.setdefault(data, Tested(data, questions, {}, _controls(params)))
+            origin = data, metrics["data"]
+            group = tested.setdefault(origin, Tested(origin, questions, {}, _controls(params)))
             group.scored[f"{kind}@{name}"] = metrics
     return list(tested.values())
 
@@ -124,7 +124,7 @@ def _about_heads(group: Tested, results: Results) -> str:
     return compare(
         (f"{_name(first)} on frozen features", _share(frozen[first])),
         (f"{_name(second)} on counted words", _share(counted[second])),
-        f"test texts of {group.data}",
+        f"test {group.of}",
         _compare(first, second, results),
     )
 
@@ -137,7 +137,7 @@ def _about_answers(group: Tested, results: Results) -> str:
     best = _best(trained)
     share = _share(trained[best])
     above = "more than" if share.lower > CHANCE else "not shown to be more than"
-    said = f"Of {count(share.n)} questions {_name(best)}, the best scorer on validation, answers {share} rightly, "
+    said = f"Of {count(share.n)} {group.of} {_name(best)}, the best scorer on validation, answers {share} rightly, "
     controls = {stage: _compare(best, stage, results) for stage in group.scored if stage in group.controls}
     return f"{said}{above} guessing would.{_above_controls(group, controls)}"
 
@@ -166,8 +166,8 @@ def _accuracies(group: Tested) -> Block:
     points = [{"name": n, "value": s.value, "lower": s.lower, "upper": s.upper} for n, s in shares.items()]
     chance = CHANCE if group.questions else None
     dotted = "; the dotted line is guessing" if group.questions else ""
-    caption = f"Accuracy on the test {group.of} of {group.data}, with 95 % intervals{dotted}."
-    return Chart(caption, charts.intervals(points, f"accuracy (fraction of {group.of})", chance))
+    caption = f"Accuracy on the test {group.of}, with 95 % intervals{dotted}."
+    return Chart(caption, charts.intervals(points, f"accuracy (fraction of {group.of.partition(' ')[0]})", chance))
 
 
 def _head_table(group: Tested) -> Table:
@@ -183,7 +183,7 @@ def _head_table(group: Tested) -> Table:
         for stage, found in group.scored.items()
     ]
     header = ("classifier", "validation", "test accuracy (95 % interval)", "macro F1", "calibration error", LABORATORY)
-    return Table(f"Classifiers of {group.data}.", header, rows)
+    return Table(f"Classifiers of {group.of}.", header, rows)
 
 
 def _answer_table(group: Tested) -> Table:
@@ -195,8 +195,8 @@ def _answer_table(group: Tested) -> Table:
         validation = percent(found["validation"]["accuracy"])
         rows.append((name, validation, str(_share(found)), *levels, ACCURACY.get(stage, NONE)))
     header = ("scorer", "validation", "test accuracy (95 % interval)", "level middle", "level high", LABORATORY)
-    caption = f"Answers to the questions of {group.data} with four options; guessing gets 25 %. "
-    return Table(f"{caption}A control sees the options alone, or has learned nothing.", header, rows)
+    caption = f"Answers to {group.of} with four options; guessing gets 25 %. A control sees the options alone, or has "
+    return Table(f"{caption}learned nothing.", header, rows)
 
 
 def _confusion(group: Tested, results: Results) -> list[Block]:

@@ -27,7 +27,8 @@ def chapter(params: Params, results: Results) -> Chapter:
     repeats = results.metrics("metrics/repeats.json", "repeats")
     gradients = results.metrics("metrics/gradients.json", "gradients")
     labels = tuple(contender.label for contender in params.pair)
-    embedded = any(found is not None and found["data"] == "embedded" for found in (repeats, gradients))
+    studies = ((params.pair.first.data, repeats), (params.gradients.data, gradients))
+    origins = [(data, found["data"]) for data, found in studies if found is not None]
     blocks: list[Block] = []
     if repeats is not None:
         blocks += [*_curves(results), _table(repeats, labels, params.repeats.confidence)]
@@ -37,8 +38,8 @@ def chapter(params: Params, results: Results) -> Chapter:
         key="skips",
         question="Do skip connections help, and how sure are we?",
         finding=NOTHING if repeats is None else _finding(repeats, labels, params.repeats.confidence),
-        about=about(params, [params.pair.first.data, params.gradients.data], embedded=embedded),
-        embedded=embedded,
+        about=about(params, origins),
+        embedded=any(place == "embedded" for _, place in origins),
         blocks=blocks,
         commands=("dvc repro repeats", "dvc repro gradients"),
         missing=tuple(results.missing),
