@@ -212,7 +212,7 @@ def test_a_stage_is_found_by_its_name_in_dvc_or_by_what_follows_the_at() -> None
 
 
 def test_caps_only_cut_down() -> None:
-    run = load_params(ROOT / "params.yaml").train["cifar10-cnn"]
+    run = load_params(ROOT / "params.yaml").train["imagenette-cnn"]
     capped = cap_run(run, TrainCaps(epochs=1000, examples=100, width=64))
     assert capped.epochs == run.epochs
     assert capped.examples == 100
@@ -239,7 +239,11 @@ def test_every_setting_has_its_meaning_beside_it() -> None:
         ({"repeats.seeds": [1, 2, 1]}, "repeats.seeds = [1, 2, 1] names a seed twice"),
         ({"pair.second.label": "ResNet34"}, "pair.second.label = 'ResNet34' should differ"),
         ({"pair.second.data": "mnist"}, "pair.second.data = 'mnist' should be that of pair.first"),
-        ({"cam.cifar10-cnn.family": "resnet"}, "cam.cifar10-cnn.family = 'resnet' should be cnn"),
+        (
+            {"train.cifar10-cnn.model.kernel": 9, "train.cifar10-cnn.model.padding": 0},
+            "train.cifar10-cnn.model: kernel 9, stride 1 and padding 0 leave nothing of 32 pixels after 5 blocks",
+        ),
+        ({"cam.imagenette-cnn.family": "resnet"}, "cam.imagenette-cnn.family = 'resnet' should be cnn"),
     ],
 )
 def test_comparisons_and_explanations_are_checked_against_what_they_name(

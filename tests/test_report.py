@@ -11,7 +11,7 @@ import pytest
 
 from dla.core.errors import UserError
 from dla.report import depth, features, looks, skips, verse
-from dla.report.chapter import Chart, Table
+from dla.report.chapter import Chart, Picture, Table
 from dla.report.circumstances import circumstances, cuts, flat
 from dla.report.colours import COLOURS
 from dla.report.laboratories import ACCURACY
@@ -65,15 +65,30 @@ def trained(accuracy: float) -> dict[str, Any]:
     return {"data": "embedded", "test": {"accuracy": accuracy, "n": 1000}, "parameters": 7}
 
 
-@pytest.mark.parametrize(("deep", "shown"), [(0.1, True), (0.49, False)])
-def test_the_finding_about_depth_follows_the_metrics(tmp_path: Path, deep: float, shown: bool) -> None:
-    write(tmp_path, "metrics/train/cifar10-plain-20.json", trained(0.5))
-    write(tmp_path, "metrics/train/cifar10-plain-56.json", trained(deep))
-    for name in ("cifar10-plain-20", "cifar10-plain-56"):
+def predicted(root: Path, name: str, right: range) -> None:
+    """What `name` predicts for 1,000 pictures of class 1, of which it gets those in `right`."""
+    rows = "".join(f"{case},1,{1 if case in right else 2}\n" for case in range(1000))
+    write(root, f"data/tested/{name}.csv", f"case,actual,predicted\n{rows}")
+
+
+@pytest.mark.parametrize(
+    ("deep", "words"),
+    [
+        (range(0, 100), "the difference is shown, +40.0 points"),
+        (range(0, 480), "the difference is shown, +2.0 points"),  # intervals overlap, but no picture says the contrary
+        (range(20, 500), "the difference is shown, +2.0 points"),
+        (range(400, 880), "a difference is not shown, +2.0 points"),
+        (range(0, 496), "a difference is not shown, as too few test pictures (4) tell them apart"),
+    ],
+)
+def test_the_finding_about_depth_compares_picture_by_picture(tmp_path: Path, deep: range, words: str) -> None:
+    for name, right in (("cifar10-plain-20", range(500)), ("cifar10-plain-56", deep)):
+        write(tmp_path, f"metrics/train/{name}.json", trained(len(right) / 1000))
         write(tmp_path, f"plots/train/{name}.csv", f"run,epoch,split,accuracy\n{name},1,train,0.5\n")
+        predicted(tmp_path, name, right)
     found = depth.chapter(PARAMS, Results(tmp_path))
     assert found.finding.startswith("The plain net of 20 layers gets 50.0 %")
-    assert ("the difference is shown" in found.finding) == shown
+    assert words in found.finding
     assert found.embedded
     assert "Embedded data" in found.about
     assert "train@cifar10-cnn" in found.missing
@@ -116,12 +131,43 @@ def test_gradients_are_the_medians_of_the_last_steps() -> None:
     ]
 
 
+def looked(validation: float | None = None, test: float = 0.5, n: int = 200) -> dict[str, Any]:
+    """What cam@RUN finds; without boxes if there is no score on validation."""
+    difference = {"mean": -0.1, "lower": -0.15, "upper": -0.05}
+    scores = {"n": 64, "map": 0.1, "random": 0.2, "difference": difference}
+    found = {"data": "hub", "feature_map": "4x4", "pictures": 9, "deletion": scores, "insertion": scores}
+    if validation is None:
+        return found
+    hits = round(test * n)
+    pointing = {"n": n, "map": test, "centred_box": 0.5, "map_only": hits - n // 2 + 10, "centred_box_only": 10}
+    boxes = {"n": n, "map": 0.3, "centred_box": 0.2}
+    return {**found, "validation": {"pointing": {"map": validation}}, "pointing": pointing, "max_box_accuracy": boxes}
+
+
 def test_data_without_boxes_show_no_localisation(tmp_path: Path) -> None:
-    scores = {"n": 3, "map": 0.1, "random": 0.2}
-    found = {"data": "hub", "feature_map": "4x4", "deletion": scores, "insertion": scores}
-    write(tmp_path, "metrics/cam/cifar10-cnn.json", found)
+    write(tmp_path, "metrics/cam/cifar10-resnet34.json", looked())
     chapter = looks.chapter(PARAMS, Results(tmp_path))
     assert chapter.finding.startswith("Not shown: these data have no boxes")
+
+
+def test_the_map_that_is_held_against_the_middle_is_chosen_on_validation(tmp_path: Path) -> None:
+    write(tmp_path, "metrics/cam/cifar10-resnet34.json", looked(validation=0.8, test=0.7))
+    write(tmp_path, "metrics/cam/cifar10-convnet34.json", looked(validation=0.7, test=0.8))
+    write(tmp_path, "metrics/cam/imagenette-cnn.json", looked(validation=0.9, test=0.9))  # other pictures
+    chapter = looks.chapter(PARAMS, Results(tmp_path))
+    assert chapter.finding.startswith("The strongest point of cifar10-resnet34's map of the true class gets 70.0 %")
+    assert "the difference is shown, +20.0 points" in chapter.finding
+    assert chapter.finding.endswith("It was chosen on validation, out of cifar10-resnet34, cifar10-convnet34.")
+
+
+def test_a_grid_of_maps_says_how_many_pictures_it_has_and_deletion_its_interval(tmp_path: Path) -> None:
+    write(tmp_path, "metrics/cam/cifar10-resnet34.json", looked(validation=0.8))
+    write(tmp_path, "plots/cam/cifar10-resnet34.png", "a picture")
+    blocks = looks.chapter(PARAMS, Results(tmp_path)).blocks
+    (picture,) = (block for block in blocks if isinstance(block, Picture))
+    assert picture.alt.startswith("9 test pictures")
+    (table,) = (block for block in blocks if isinstance(block, Table))
+    assert table.rows[0][-1] == "10.0 % against 20.0 %, -10.0 points (-15.0 to -5.0), n = 64"
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ TEXTS = {
         ({"budgets.demo.pair.epochs": 1}, PAIRS),
         ({"repeats.loss": 1.0}, {"repeats"}),
         ({"gradients.steps": 10}, {"gradients"}),
-        ({"cam.cifar10-cnn.pictures": 4}, {"cam@cifar10-cnn"}),
+        ({"cam.imagenette-cnn.pictures": 4}, {"cam@imagenette-cnn"}),
         ({"embed.race.max_tokens": 64, "rank.joint.epochs": 3}, {"embed@race", "rank@joint"}),
         ({"agent.cartpole-dqn.double": True}, {"agent@cartpole-dqn"}),
         ({"budgets.demo.agent.navigation-ppo.steps": 1000}, {"agent@navigation-ppo"}),

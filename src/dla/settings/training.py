@@ -24,7 +24,7 @@ class Training:
     momentum: Fraction = 0.0  # sgd only; Nesterov's form
     beta2: Fraction = 0.999  # adam and adamw only: how long squares of gradients are remembered
     weight_decay: NonNegative = 0.0  # of matrices and filters; adamw's is decoupled
-    label_smoothing: Fraction = 0.0  # share of the target that is spread over all classes
+    label_smoothing: Fraction = 0.0  # share of the target that is spread over all classes while training
     gradient_clip: Positive | None = None  # largest norm of the gradient
     # Weights of the epoch with the best accuracy on validation, or with the lowest loss there, or of the last.
     keep: Literal["best", "lowest-loss", "last"] = "best"
