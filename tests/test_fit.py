@@ -203,7 +203,7 @@ import sys, torch
 from dla.settings.training import Training
 from dla.training.optim import Steps, build_optimizer
 model = torch.nn.Linear(2, 1)
-wanted = Training(epochs=1, batch_size=1, optimizer="adamw", learning_rate=0.01)
+wanted = Training(epochs=1, batch_size=2, optimizer="adamw", learning_rate=0.01)
 optimizer = build_optimizer(model, wanted)
 model(torch.ones(1, 2)).sum().backward()
 Steps(wanted, optimizer, first=0, total=1).step()

@@ -19,11 +19,14 @@ from dla.report.page import make_page
 from dla.report.results import Results
 from dla.report.statements import Share, compare, p_value
 from dla.settings.data import DatasetSource, ModelSource, TextSource
+from dla.settings.models import ResNetModel
 from dla.settings.params import load_params
 from dla.settings.text import LogisticRegressionHead, MLPHead, Ranking
+from dla.settings.vision import Pair
 from dla.settings.whole import Params
 from dla.statistics.classifiers import Comparison
 from dla.text.generate import Continuation
+from dla.vision.repeats import measures, summarise
 
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params.yaml")
@@ -94,29 +97,73 @@ def test_the_finding_about_depth_compares_picture_by_picture(tmp_path: Path, dee
     assert "train@cifar10-plain-20" not in found.missing
 
 
-def measure(mean: float, low: float | None, high: float | None) -> dict[str, Any]:
-    one = {"n": 10, "mean": 0.5}
-    difference = {"mean": mean, "low": low, "high": high, "permutation_p": 0.02}
-    return {"ResNet34": one, "ConvNet34": one, "difference": difference}
+def measured(first: list[float], second: list[float], loss: float = 2.0) -> dict[str, Any]:
+    """metrics/repeats.json of trainings with these accuracies, whose loss falls to 1.9 after the second epoch."""
+    settings = replace(PARAMS.repeats, seeds=tuple(range(len(first))), loss=loss)
+    rows = []
+    for label, accuracies in zip(LABELS, (first, second), strict=True):
+        for seed, accuracy in enumerate(accuracies):
+            mark = {"architecture": label, "seed": seed}
+            for epoch in (1, 2):
+                shared = mark | {"epoch": epoch, "loss": 2.1 - epoch / 10 + seed / 100 - accuracy, "accuracy": accuracy}
+                rows += [shared | {"split": split} for split in ("train", "validation")]
+            rows.append(mark | {"epoch": 2, "split": "test", "accuracy": accuracy})
+    return {"data": "hub", **summarise(measures(rows, LABELS, settings), LABELS, settings)}
+
+
+LABELS = ("ResNet34", "ConvNet34")
+BETTER = [0.30, 0.31, 0.33, 0.32, 0.35, 0.31, 0.34, 0.33, 0.32, 0.36]
+WORSE = [0.28, 0.30, 0.30, 0.30, 0.31, 0.30, 0.31, 0.31, 0.31, 0.32]
+TOO_FEW = (
+    "not shown, and could not be: of 3 pairs the smallest possible p-value is 1.000 after Holm; 8 pairs are enough."
+)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "words"),
+    ("pairs", "second", "words"),
     [
-        (0.01, 0.03, "(95 % interval +1.0 to +3.0, permutation test p = 0.020): shown."),
-        (-0.0001, 0.03, "(95 % interval +0.0 to +3.0, permutation test p = 0.020): not shown."),
-        (None, None, "without spread there is no interval."),
+        (10, WORSE, "+2.3 points (95 % interval +1.5 to +3.1, permutation test p = 0.010 after Holm): shown."),
+        (10, WORSE[::-1], "(95 % interval +0.2 to +4.4, permutation test p = 0.195 after Holm): not shown."),
+        (3, WORSE, TOO_FEW),
+        (
+            10,
+            [a - 0.1 for a in BETTER],
+            "(without spread there is no interval, permutation test p = 0.010 after Holm): ",
+        ),
     ],
 )
-def test_the_finding_about_skips_follows_the_interval(
-    tmp_path: Path, low: float | None, high: float | None, words: str
+def test_the_finding_about_skips_follows_the_permutation_test(
+    tmp_path: Path, pairs: int, second: list[float], words: str
 ) -> None:
-    names = ("test_accuracy", "best_validation_accuracy", "final_validation_accuracy", "epochs_to_loss", "loss_area")
-    write(tmp_path, "metrics/repeats.json", {"data": "hub", **{name: measure(0.02, low, high) for name in names}})
+    write(tmp_path, "metrics/repeats.json", measured(BETTER[:pairs], second[:pairs]))
     found = skips.chapter(PARAMS, Results(tmp_path))
-    assert words in found.finding.partition("In mean")[0].strip() + "."
+    assert words in found.finding.partition(" In mean")[0]
     assert not found.embedded
     assert "uoft-cs/cifar10" in found.about
+
+
+@pytest.mark.parametrize(("loss", "cells"), [(0.1, ("0 of 10 reached it",) * 2), (9.9, ("1.00", "1.00"))])
+def test_the_table_says_how_many_reached_the_loss(tmp_path: Path, loss: float, cells: tuple[str, ...]) -> None:
+    write(tmp_path, "metrics/repeats.json", measured(BETTER, WORSE, loss))
+    (table,) = (block for block in skips.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table))
+    (row,) = (row for row in table.rows if row[0].startswith("epochs until"))
+    assert row[1:3] == cells
+
+
+def asked(second: dict[str, Any], **first: Any) -> str:
+    model = ResNetModel("resnet", "resnet34", "cifar", 16)
+    return skips.question(Pair(replace(PARAMS.pair.first, model=model, **first), replace(PARAMS.pair.second, **second)))
+
+
+def test_the_question_is_what_the_contenders_differ_in() -> None:
+    skips_removed = ResNetModel("resnet", "convnet34", "cifar", 16)
+    wider, same = replace(skips_removed, width=32), replace(skips_removed, name="resnet34")
+    assert asked({"model": skips_removed}) == "Do skip connections help, and how sure are we?"
+    assert skips.question(PARAMS.pair) == "Do skip connections help, and how sure are we?"
+    words = "Does flipped differ from plain ({}), and how sure are we?"
+    flips = {"label": "flipped", "flip": True}
+    assert asked({"label": "plain", "model": same}, **flips) == words.format("flip")
+    assert asked({"label": "plain", "model": wider}, **flips) == words.format("model.name, model.width, flip")
 
 
 def test_gradients_are_the_medians_of_the_last_steps() -> None:

@@ -58,5 +58,6 @@ def stages(params: Params) -> dict[str, Callable[[], Settings]]:
     found["repeats"] = lambda: asdict(params.repeats)
     found["gradients"] = lambda: asdict(params.gradient_study)
     found["generate"] = lambda: asdict(params.generation)
+    found["agents"] = lambda: asdict(params.agents)
     found["report"] = dict  # no settings of its own
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from dla.core.artifacts import write_tensors
-from dla.data.pixels import to_pixels
+from dla.data.pixels import channel_statistics, to_pixels
 from dla.data.sources import broken, class_names, read_source
 from dla.settings.data import Images
 
@@ -54,20 +53,6 @@ def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:
     mean, deviation = channel_statistics(tensors["train.images"])
     metadata = {"classes": classes, "source": source, "mean": mean, "std": deviation}
     write_tensors(prepared, tensors, metadata)
-
-
-def channel_statistics(images: NDArray[Any]) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel of (N, C, H, W) uint8 pictures, in the range 0 to 1."""
-    means, deviations = [], []
-    for channel in range(images.shape[1]):
-        # Counted in whole numbers: exact, the same on every processor, and no copy of the pictures in floating point.
-        counts = [int(count) for count in np.bincount(images[:, channel].ravel(), minlength=256)]
-        pixels = sum(counts)
-        total = sum(count * value for value, count in enumerate(counts))
-        squares = sum(count * value**2 for value, count in enumerate(counts))
-        means.append(total / (255 * pixels))
-        deviations.append(math.sqrt((squares * pixels - total**2) / (255 * pixels) ** 2))
-    return means, deviations
 
 
 def _read_split(raw: Path, split: str, settings: Images) -> tuple[dict[str, NDArray[Any]], list[str]]:

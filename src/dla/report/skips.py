@@ -1,8 +1,9 @@
-"""Do skip connections help, and how sure are we?"""
+"""Do skip connections help, or whatever else two trainings differ in, and how sure are we?"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
@@ -11,6 +12,8 @@ from dla.report.chapter import NOTHING, Block, Chapter, Chart, Table
 from dla.report.results import Results, Row
 from dla.report.sources import about
 from dla.report.statements import p_value, percent
+from dla.settings.models import ResNetModel
+from dla.settings.vision import Contender, Pair
 from dla.settings.whole import Params
 
 MEASURES = {  # of metrics/repeats.json: what they are called, and whether they are shares
@@ -20,6 +23,7 @@ MEASURES = {  # of metrics/repeats.json: what they are called, and whether they 
     "epochs_to_loss": ("epochs until the training loss is reached", False),
     "loss_area": ("mean training loss over the epochs", False),
 }
+WITHOUT_SKIPS = {"resnet34": "convnet34", "resnet20": "plain20"}
 
 
 def chapter(params: Params, results: Results) -> Chapter:
@@ -36,7 +40,7 @@ def chapter(params: Params, results: Results) -> Chapter:
         blocks += _gradients(params, results)
     return Chapter(
         key="skips",
-        question="Do skip connections help, and how sure are we?",
+        question=question(params.pair),
         finding=NOTHING if repeats is None else _finding(repeats, labels, params.repeats.confidence),
         about=about(params, origins),
         embedded=any(place == "embedded" for _, place in origins),
@@ -44,6 +48,41 @@ def chapter(params: Params, results: Results) -> Chapter:
         commands=("dvc repro repeats", "dvc repro gradients"),
         missing=tuple(results.missing),
     )
+
+
+# --- what is asked --------------------------------------------------------------------------------------------
+
+
+def question(pair: Pair) -> str:
+    """What the two contenders differ in, asked."""
+    if _differ_in_skips(pair):
+        return "Do skip connections help, and how sure are we?"
+    settings = ", ".join(_differences(pair)) or "nothing but their names"
+    return f"Does {pair.first.label} differ from {pair.second.label} ({settings}), and how sure are we?"
+
+
+def _differ_in_skips(pair: Pair) -> bool:
+    """Whether one contender is the other without its skip connections, and no other setting differs."""
+    for one, other in (tuple(pair), tuple(pair)[::-1]):
+        if isinstance(one.model, ResNetModel) and isinstance(other.model, ResNetModel):
+            name = WITHOUT_SKIPS.get(one.model.name)
+            if name == other.model.name and replace(one, label=other.label, model=other.model) == other:
+                return replace(one.model, name=other.model.name) == other.model
+    return False
+
+
+def _differences(pair: Pair) -> list[str]:
+    """The settings that differ, those of the models by their own names."""
+
+    def flat(contender: Contender) -> dict[str, Any]:
+        settings = asdict(contender)
+        return {f"model.{name}": value for name, value in settings.pop("model").items()} | settings
+
+    first, second = flat(pair.first), flat(pair.second)
+    return [name for name in {**first, **second} if name != "label" and first.get(name) != second.get(name)]
+
+
+# --- the pair over seeds --------------------------------------------------------------------------------------
 
 
 def _finding(repeats: dict[str, Any], labels: tuple[str, ...], confidence: float) -> str:
@@ -57,15 +96,28 @@ def _finding(repeats: dict[str, Any], labels: tuple[str, ...], confidence: float
 
 
 def _difference(found: dict[str, Any], confidence: float, *, share: bool) -> str:
-    """A paired difference with its interval and p-value, and whether it is one."""
+    """A paired difference with its interval and p-value, and whether it is shown."""
+    mean, interval = _number(found["mean"], share=share, sign="+"), _interval(found, share=share)
+    between = f"{percent(confidence, 0)} interval {interval}" if interval else "without spread there is no interval"
+    test = f"permutation test {p_value(found['adjusted_p_value'])} after Holm"
+    return f"a paired difference of {mean} ({between}, {test}): {_verdict(found, confidence)}"
+
+
+def _verdict(found: dict[str, Any], confidence: float) -> str:
+    """Whether a difference is shown, and if so few pairs could show none, that."""
+    smallest = found["smallest_adjusted_p_value"]
+    if found["shown"]:
+        return "shown"
+    if smallest is None or smallest <= 1 - confidence:
+        return "not shown"
+    pairs = f"of {found['n']} pairs the smallest possible p-value is {smallest:.3f} after Holm"
+    return f"not shown, and could not be: {pairs}; {found['pairs_needed']} pairs are enough"
+
+
+def _interval(found: dict[str, Any], *, share: bool) -> str:
+    """The two ends; nothing if there is no interval."""
     ends = [found["low"], found["high"]]
-    if None in ends:
-        return f"{_number(found['mean'], share=share, sign='+')}: without spread there is no interval"
-    low, high = (_number(end, share=share, sign="+").removesuffix(" points") for end in ends)
-    shown = "shown" if min(ends) > 0 or max(ends) < 0 else "not shown"
-    mean, p = _number(found["mean"], share=share, sign="+"), p_value(found["permutation_p"])
-    interval = f"{percent(confidence, 0)} interval {low} to {high}"
-    return f"a paired difference of {mean} ({interval}, permutation test {p}): {shown}"
+    return "" if None in ends else " to ".join(_number(e, share=share, sign="+").removesuffix(" points") for e in ends)
 
 
 def _curves(results: Results) -> list[Block]:
@@ -77,26 +129,46 @@ def _curves(results: Results) -> list[Block]:
 
 
 def _table(repeats: dict[str, Any], labels: tuple[str, ...], confidence: float) -> Table:
-    first, second = labels
+    seeds = repeats["test_accuracy"]["difference"]["n"]
     rows = []
     for key, (name, share) in MEASURES.items():
-        found = repeats[key]
-        difference = found["difference"]
-        numbers = [_number(value, share=share) for value in (found[first]["mean"], found[second]["mean"])]
-        spread = (
-            ""
-            if difference["low"] is None
-            else " to ".join(_number(difference[end], share=share, sign="+") for end in ("low", "high"))
+        found = repeats[key]["difference"]
+        rows.append(
+            (
+                name,
+                *(_mean(repeats[key][label], seeds, share=share) for label in labels),
+                _number(found["mean"], share=share, sign="+"),
+                _interval(found, share=share),
+                p_value(found["p_value"]),
+                p_value(found["adjusted_p_value"]),
+                _verdict(found, confidence),
+            )
         )
-        mean = _number(difference["mean"], share=share, sign="+")
-        rows.append((name, *numbers, mean, spread, p_value(difference["permutation_p"])))
-    header = ("measure", first, second, "difference", f"{percent(confidence, 0)} interval", "permutation test")
-    return Table("Means over the seeds; differences are paired, seed by seed.", header, rows)
+    tests = ("permutation test", "after Holm", f"at {percent(1 - confidence, 0)}")
+    header = ("measure", *labels, "difference", f"{percent(confidence, 0)} interval", *tests)
+    caption = (
+        "Means over the seeds; differences are paired, seed by seed. A difference is shown if its p-value after Holm's "
+        f"correction for several measures is at most {percent(1 - confidence, 0)}; intervals are not corrected."
+    )
+    return Table(caption, header, rows)
 
 
-def _number(value: float, *, share: bool, sign: str = "") -> str:
+def _mean(found: dict[str, Any], seeds: int, *, share: bool) -> str:
+    """The mean of a contender, and from how many seeds if not from all of them."""
+    some = f"{found['n']} of {seeds} reached it"
+    if found["n"] == seeds:
+        return _number(found["mean"], share=share)
+    return f"{_number(found['mean'], share=share)} ({some})" if found["n"] else some
+
+
+def _number(value: float | None, *, share: bool, sign: str = "") -> str:
+    if value is None:
+        return ""
     unit = "points" if sign else "%"  # a difference of percentages is in points
     return f"{100 * value:{sign}z.1f} {unit}" if share else f"{value:{sign}z.2f}"
+
+
+# --- gradients ------------------------------------------------------------------------------------------------
 
 
 def _gradients(params: Params, results: Results) -> list[Block]:

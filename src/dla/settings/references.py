@@ -19,13 +19,12 @@ from dla.settings.whole import Params
 
 def check_references(params: Params, file: str) -> None:
     """Raise a `UserError` about the first thing in one section that does not fit another."""
-    for name, data in params.data.items():
-        refer(f"{file}: data.{name}.source", data.source, params.sources)
+    _check_sources(params, file)
     for name, run in params.train.items():
-        refer(f"{file}: train.{name}.data", run.data, params.data)
+        _check_kind(f"{file}: train.{name}.data", run.data, params)
     for side in ("first", "second"):
         contender = getattr(params.pair, side)
-        refer(f"{file}: pair.{side}.data", contender.data, params.data)
+        _check_kind(f"{file}: pair.{side}.data", contender.data, params)
     if params.pair.first.data != params.pair.second.data:
         raise UserError(f"{file}: pair.second.data = {params.pair.second.data!r} should be that of pair.first")
     if params.pair.first.label == params.pair.second.label:
@@ -42,7 +41,7 @@ def check_references(params: Params, file: str) -> None:
         _check_training(f"{file}: {where}", training)
         if isinstance(training, ImageTraining):
             _check_places(f"{file}: {where}.model", training.model, params.data[training.data])
-    refer(f"{file}: gradients.data", params.gradients.data, params.data)
+    _check_kind(f"{file}: gradients.data", params.gradients.data, params)
     _check_texts(params, file)
     _check_language(params, file)
     _check_agents(params, file)
@@ -69,6 +68,27 @@ def _check_places(where: str, model: object, data: object) -> None:
             f"{where}: kernel {model.kernel}, stride {model.stride} and padding {model.padding} leave nothing of "
             f"{data.image_size} pixels after {len(model.widths)} blocks; take fewer widths or a larger padding"
         )
+
+
+def _check_sources(params: Params, file: str) -> None:
+    """What is prepared comes from a source of its kind."""
+    for name, data in params.data.items():
+        where = f"{file}: data.{name}.source"
+        refer(where, data.source, params.sources)
+        wanted = "text" if isinstance(data, Corpus) else "dataset"
+        if (there := params.sources[data.source].type) != wanted:
+            raise UserError(
+                f"{where} = {data.source!r} is a source of type {there}, and kind {data.kind} is made of "
+                f"one of type {wanted}"
+            )
+
+
+def _check_kind(where: str, name: str, params: Params) -> None:
+    """Image classifiers are trained on images."""
+    refer(where, name, params.data)
+    if (kind := params.data[name].kind) != "images":
+        images = [key for key, data in params.data.items() if data.kind == "images"]
+        raise UserError(f"{where} = {name!r} has kind {kind}; of kind images are {', '.join(images) or 'none'}")
 
 
 def _check_texts(params: Params, file: str) -> None:

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from dla.settings.parsing import STRICT
 from dla.settings.training import Training
-from dla.settings.values import Count, Fraction, Name, Positive, Seed
+from dla.settings.values import Bounded, Count, Fraction, Length, Name, Positive, Seed
 
 # What is left of an article that is too long, beside question and option: as much of its beginning as there is room
 # for, or the sentences that share most words with both.
@@ -27,7 +27,7 @@ class Embedding:
     # What becomes one vector: text: a text; separate: an article, a question, an option each; joint: all three at once.
     formulation: Literal["text", "separate", "joint"]
     pooling: Literal["cls", "mean", "last"]  # the first token's vector, the mean over all tokens, the last token's
-    max_tokens: Annotated[int, Field(ge=8)]  # what is longer is cut
+    max_tokens: Length  # what is longer is cut
     excerpt: Excerpt = "beginning"  # jointly; else what is cut is always the end
     examples: Count | None = None  # training rows; all of them if left out
 
@@ -75,7 +75,7 @@ class FineTuning(Training):
 
     data: Name  # a key of `data`, of kind texts or questions
     encoder: Name  # a key of `sources` of type model
-    max_tokens: Annotated[int, Field(ge=8)]  # what is longer is cut
+    max_tokens: Length  # what is longer is cut
     excerpt: Excerpt = "beginning"  # of an article
     # What the model's head sees: cls: the first token's vector, as BERT has it; mean: over all tokens, as encoders
     # of sentences have it, which never trained the first.
@@ -93,8 +93,8 @@ class Scatter:
     data: Name  # that of the features; names what the stage depends on
     features: Name  # a key of `embed`
     split: Literal["train", "validation", "test"]
-    points: Count  # random texts of the split
-    perplexity: Positive  # about how many neighbours a point has
+    points: Annotated[int, Field(ge=50), Bounded]  # random texts of the split
+    perplexity: Annotated[float, Field(ge=1), Bounded]  # about how many neighbours a point has
     seed: Seed  # of the choice of points and of t-SNE
 
 

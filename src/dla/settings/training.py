@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic.dataclasses import dataclass
 
 from dla.settings.parsing import STRICT
-from dla.settings.values import Count, Fraction, NonNegative, Positive
+from dla.settings.values import Count, Fraction, NonNegative, Positive, Several
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -15,7 +15,7 @@ class Training:
     """What the training loop needs to know; a setting that is left out is off."""
 
     epochs: Count  # passes over the training data
-    batch_size: Count  # examples of a step
+    batch_size: Several  # examples of a step; one alone has no spread, which batch norm divides by
     optimizer: Literal["sgd", "adam", "adamw"]
     learning_rate: Positive  # the peak, under a schedule that moves
     schedule: Literal["constant", "cosine", "one-cycle"] = "constant"  # per step

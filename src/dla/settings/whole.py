@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
-from dla.settings.agents import Agent
+from dla.settings.agents import Agent, AgentComparison
 from dla.settings.budgets import Budget, EmbeddingCaps, FineTuningCaps, HeadCaps, cap_agent, cap_all, cap_run
 from dla.settings.data import Data, Source
 from dla.settings.language import Generation, LanguageModel
@@ -53,6 +53,7 @@ class Params:
     lm: dict[Key, LanguageModel]
     generate: Generation
     agent: dict[Key, Agent]  # which algorithm learns in which environment
+    agents: AgentComparison
 
     def trainings(self) -> Iterator[tuple[str, Training]]:
         """Whatever the training loop is asked to train, with its place in the file."""

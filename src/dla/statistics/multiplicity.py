@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
+
+Key = TypeVar("Key")
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
     """P-values adjusted so that all that are said at once are wrong no more often than one would be alone.
 
     The k-th smallest of m is multiplied by m - k + 1, and none is smaller than one before it (S. Holm, Scandinavian
     Journal of Statistics 6 (1979)).
     """
-    adjusted: dict[str, float] = {}
+    adjusted: dict[Key, float] = {}
     largest = 0.0
     ordered = sorted(p_values.items(), key=lambda named: named[1])
     for rank, (name, p_value) in enumerate(ordered):

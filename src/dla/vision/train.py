@@ -22,6 +22,7 @@ from dla.training.job import Job, Outcome
 from dla.training.optim import Probe
 from dla.training.runtime import seed_everything, start
 from dla.vision.batches import Augmentation, Facts, ImageBatches, read_split
+from dla.vision.splits import read_training
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,7 @@ def train_image_run(
         If the data are missing or broken, the device is not there, or the loss is no longer finite.
     """
     device = start(runtime)
-    training, facts = read_split(prepared, "train", device)
-    validation, _ = read_split(prepared, "validation", device)
+    training, validation, facts = read_training(prepared, run.split_seed, device)
     _, channels, height, width = training.images.shape
     input_shape = (channels, height, width)
     seed_everything(run.seed)
