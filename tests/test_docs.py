@@ -48,7 +48,14 @@ EXPLAINED = {
     "depth": ["train/cifar10-plain-20"],
     "skips": ["repeats", "gradients"],
     "cam": ["cam/cifar10-resnet34"],
-    "features": ["classify/mlp", "finetune/finetune", "finetune/race-finetune", "rank/joint", "tsne/test"],
+    "features": [
+        "classify/logreg",
+        "classify/mlp",
+        "finetune/finetune",
+        "finetune/race-finetune",
+        "rank/joint",
+        "tsne/test",
+    ],
     "dante": ["lm/dante"],
     "agents": ["agent/cartpole-ppo", "agent/navigation-ppo"],
 }

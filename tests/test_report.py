@@ -15,14 +15,17 @@ from dla.report import depth, features, looks, skips, verse
 from dla.report.chapter import Chart, Picture, Table
 from dla.report.circumstances import circumstances, cuts, flat
 from dla.report.colours import COLOURS
+from dla.report.laboratories import ACCURACY
 from dla.report.page import make_page
 from dla.report.results import Results
 from dla.report.statements import Share, compare, p_value
 from dla.settings.data import DatasetSource, ModelSource, TextSource
 from dla.settings.models import ResNetModel
 from dla.settings.params import load_params
+from dla.settings.text import LogisticRegressionHead, MLPHead, Ranking
 from dla.settings.vision import Pair
 from dla.settings.whole import Params
+from dla.statistics.classifiers import Comparison
 from dla.text.generate import Continuation
 from dla.vision.repeats import measures, summarise
 
@@ -41,12 +44,11 @@ def test_a_share_has_wilsons_interval() -> None:
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-@pytest.mark.parametrize(("lower", "words"), [(0.70, "the difference is shown"), (0.55, "a difference is not shown")])
-def test_a_difference_is_shown_only_where_intervals_are_apart(swapped: bool, lower: float, words: str) -> None:
-    first, second = ("this", Share(0.8, lower, 0.9, 50)), ("that", Share(0.5, 0.4, 0.6, 50))
+def test_without_predictions_of_the_same_cases_nothing_is_shown(swapped: bool) -> None:
+    first, second = ("this", Share(0.8, 0.7, 0.9, 50)), ("that", Share(0.5, 0.4, 0.6, 50))
     sentence = compare(second, first, "texts") if swapped else compare(first, second, "texts")
     assert sentence.startswith("This gets 80.0 %")
-    assert words in sentence
+    assert sentence.endswith("a difference is not shown, as there are no predictions for the same texts.")
 
 
 def test_a_p_value_is_never_zero() -> None:
@@ -215,20 +217,76 @@ def test_a_grid_of_maps_says_how_many_pictures_it_has_and_deletion_its_interval(
     assert table.rows[0][-1] == "10.0 % against 20.0 %, -10.0 points (-15.0 to -5.0), n = 64"
 
 
-def test_the_best_head_is_held_against_counted_words(tmp_path: Path) -> None:
-    for name, right in (("tfidf", 0.9), ("logreg", 0.7)):
-        share = {"accuracy": right, "lower": right - 0.03, "upper": right + 0.03, "n": 100}
-        scores = share | {"macro": {"f1": right}, "calibration_error": 0.0}
-        write(tmp_path, f"metrics/classify/{name}.json", {"data": "embedded", "test": scores})
+@pytest.mark.parametrize(
+    ("only", "words"),
+    [
+        ((6, 2), "a difference is not shown, +4.0 points (-1.9 to +10.8), McNemar's exact test p = 0.289."),
+        ((9, 1), "the difference is shown, +8.0 points (+2.3 to +15.4), McNemar's exact test p = 0.021."),
+        ((4, 0), "a difference is not shown, as too few texts (4) tell them apart."),
+    ],
+)
+def test_of_the_same_cases_those_that_one_alone_gets_right_decide(only: tuple[int, int], words: str) -> None:
+    first, second = (Share.of((80 + hits) / 100, 100) for hits in only)
+    cases = Comparison(*only, 100)
+    assert compare(("this", first), ("that", second), "texts", cases).endswith(f": {words}")
+    assert compare(("that", second), ("this", first), "texts", cases.swapped()).endswith(f": {words}")
+
+
+def classified(root: Path, path: str, validation: float, right: list[bool], more: dict[str, Any] | None = None) -> None:
+    """Metrics of a classifier or scorer and its predictions: A where it is right, else B."""
+    share = Share.of(sum(right) / len(right), len(right))
+    scores = {"accuracy": share.value, "lower": share.lower, "upper": share.upper, "n": share.n, **(more or {})}
+    write(root, f"metrics/{path}.json", {"data": "embedded", "validation": {"accuracy": validation}, "test": scores})
+    folder, name = path.split("/")
+    rows = "".join(f"{case},A,{'A' if hit else 'B'}\n" for case, hit in enumerate(right))
+    write(root, f"plots/confusion/{'rank-' * (folder == 'rank')}{name}.csv", f"case,actual,predicted\n{rows}")
+
+
+HEAD = {"macro": {"f1": 0.5}, "calibration_error": 0.0}
+
+
+def test_the_best_head_on_validation_is_held_against_counted_words(tmp_path: Path) -> None:
+    classified(tmp_path, "classify/tfidf", 0.9, [True] * 90 + [False] * 10, HEAD)
+    classified(tmp_path, "classify/logreg", 0.8, [True] * 70 + [False] * 30, HEAD)
+    classified(tmp_path, "classify/mlp", 0.7, [True] * 80 + [False] * 20, HEAD)  # better on test, which chooses nothing
     found = features.chapter(PARAMS, Results(tmp_path))
     assert found.finding.startswith("Tfidf on counted words gets 90.0 %")
-    assert "logreg on frozen features 70.0 % (67.0 to 73.0): the difference is shown" in found.finding
+    assert "logreg on frozen features 70.0 % (60.4 to 78.1): the difference is shown, +20.0 points" in found.finding
+    assert "McNemar's exact test p < 0.001" in found.finding
+
+
+def test_the_best_scorer_is_held_against_every_control(tmp_path: Path) -> None:
+    classified(tmp_path, "rank/interaction", 0.5, [True] * 50 + [False] * 50)
+    classified(tmp_path, "rank/longest", 0.9, [True] * 30 + [False] * 70)  # never the best scorer: it is a control
+    classified(tmp_path, "rank/option", 0.3, [True] * 44 + [False] * 56)  # six cases: p = 0.031, after Holm 0.062
+    classified(tmp_path, "rank/cosine", 0.3, [False] * 5 + [True] * 44 + [False] * 51)
+    finding = features.chapter(PARAMS, Results(tmp_path)).finding
+    assert finding.startswith(
+        "Of 100 questions of race (embedded data) interaction, the best scorer on validation, answers 50.0 %"
+    )
+    assert "It is above longest (30.0 %, p < 0.001). It is not shown to be above" in finding
+    assert "option (44.0 %, p = 0.062)" in finding
+
+
+def test_a_laboratorys_figure_stands_beside_a_run_at_its_settings() -> None:
+    logreg, mlp, margin = (PARAMS.classify["logreg-lab"], PARAMS.classify["mlp-lab"], PARAMS.rank["margin-lab"])
+    assert isinstance(logreg, LogisticRegressionHead)
+    assert (logreg.c, logreg.standardize) == ((1.0,), False)
+    assert isinstance(mlp, MLPHead)
+    assert PARAMS.embed[mlp.features].encoder == "gpt2-encoder"
+    assert (mlp.widths, mlp.optimizer, mlp.learning_rate, mlp.batch_size) == ((512, 256, 128), "sgd", 1e-3, 512)
+    assert isinstance(margin, Ranking)
+    assert PARAMS.embed[margin.features].pooling == "cls"
+    assert (margin.optimizer, margin.learning_rate, margin.batch_size, margin.epochs) == ("sgd", 0.1, 128, 500)
+    assert PARAMS.rank["ratio-lab"] == replace(margin, loss="ratio")
+    texts = {stage for stage in ACCURACY if stage.startswith(("classify@", "rank@"))}
+    assert texts == {"classify@logreg-lab", "classify@mlp-lab", "rank@margin-lab", "rank@ratio-lab"}
 
 
 def test_a_level_without_questions_has_an_empty_cell(tmp_path: Path) -> None:
     share = {"accuracy": 0.5, "lower": 0.4, "upper": 0.6, "n": 100}
-    found = {"data": "hub", "validation": share, "test": {**share, "chance": 0.25, "high": share}}
-    write(tmp_path, "metrics/rank/softmax.json", found)
+    test = {**share, "chance": 0.25, "high": share}
+    write(tmp_path, "metrics/rank/softmax.json", {"data": "hub", "validation": share, "test": test})
     tables = [block for block in features.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table)]
     (row,) = (row for table in tables for row in table.rows if row[0] == "softmax")
     assert row[2:5] == ("50.0 % (40.0 to 60.0)", "", "50.0 % (40.0 to 60.0)")

@@ -262,7 +262,8 @@ def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone:
     assert "<link" not in page
     groups, repeats, gradients, agents = 15, 3, 2, 2
     confusions = len(PARAMS.tfidf) + len(PARAMS.classify) + len(PARAMS.finetune)
+    letters = len(PARAMS.rank)  # confusion of options, without a picture
     one_by_one = ("train", "classify", "finetune", "tsne", "rank", "lm", "agent")  # DVC shows them alone too
     runs = sum(len(getattr(PARAMS, section)) for section in one_by_one)
-    assert page.count("vegaEmbed('#") == groups + repeats + gradients + agents + confusions + runs
+    assert page.count("vegaEmbed('#") == groups + repeats + gradients + agents + confusions + letters + runs
     assert page.count('<img src="static/') == len(PARAMS.cam) + confusions + len(PARAMS.tsne) + len(PARAMS.agent)

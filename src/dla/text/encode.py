@@ -140,10 +140,10 @@ def tokenize(tokenizer: Any, texts: Sequence[str], limit: int) -> list[Tokens]:
     A text that comes to none, as an empty one does with GPT-2, is the token that ends a text: a mean needs one.
     """
     rows = token_rows(tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False))
-    nothing = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.pad_token_id or 0
-    return [
-        row if row["input_ids"] else {name: [nothing if name == "input_ids" else 0] for name in row} for row in rows
-    ]
+    for row in rows:
+        if not row["input_ids"]:
+            row |= {name: [0] for name in row} | {"input_ids": [tokenizer.eos_token_id or 0]}
+    return rows
 
 
 def token_rows(columns: Any) -> list[Tokens]:
