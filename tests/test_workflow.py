@@ -259,7 +259,7 @@ def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone:
         assert f'"run": "{name}"' in page
     assert "<script src" not in page
     assert "<link" not in page
-    groups, repeats, gradients = 15, 3, 2
+    groups, repeats, gradients = 17, 3, 2
     confusions = len(PARAMS.tfidf) + len(PARAMS.classify) + len(PARAMS.finetune)
     one_by_one = ("train", "classify", "finetune", "tsne", "rank", "lm", "agent")  # DVC shows them alone too
     runs = sum(len(getattr(PARAMS, section)) for section in one_by_one)
