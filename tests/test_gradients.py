@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -163,3 +163,17 @@ def first_to_last(initialisation: Any, digits: Path) -> float:
 def test_what_vanishes_without_batch_norm_vanishes_by_pytorchs_initialisation(digits: Path) -> None:
     assert first_to_last("default", digits) < 1e-6
     assert 0.1 < first_to_last("he", digits) < 10
+
+
+def test_the_default_initialisation_is_pytorchs_and_hes_keeps_the_variance_of_gradients() -> None:
+    weights = {}
+    names: tuple[Literal["default", "he"], ...] = ("default", "he")
+    for initialisation in names:
+        torch.manual_seed(0)
+        settings = DeepCNNModel("deep_cnn", "plain_cnn", 32, 1, False, initialisation)
+        weights[initialisation] = build(settings, (1, 8, 8), 10).state_dict()
+    torch.manual_seed(0)
+    assert torch.equal(weights["default"]["body.0.0.weight"], nn.Conv2d(32, 32, 3).weight)  # the first that is made
+    assert float(weights["he"]["body.0.0.weight"].var()) == pytest.approx(2 / (9 * 32), rel=0.05)
+    assert not weights["he"]["body.0.0.bias"].any()
+    assert weights["default"].keys() == weights["he"].keys()

@@ -164,7 +164,7 @@ def test_gradients_are_the_medians_of_the_last_steps() -> None:
         (
             1e-9,
             0.33,
-            "1e-09 with PyTorch's default initialisation and 0.33 with He's initialisation: whether it vanishes is up to",
+            "1e-09 with PyTorch's default initialisation and 0.33 with He's initialisation: whether it vanishes is ",
         ),
         (1e-9, 1e-9, "it vanishes with either."),
         (

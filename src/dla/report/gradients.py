@@ -36,7 +36,8 @@ def finding(measured: dict[str, Any]) -> list[str]:
 
 
 def _deepest(family: dict[str, Any]) -> tuple[str, float | None]:
-    return max(family["first_to_last"].items(), key=lambda by_depth: int(by_depth[0]))
+    depth = max(family["first_to_last"], key=int)
+    return depth, family["first_to_last"][depth]
 
 
 def blocks(params: Params, results: Results, measured: dict[str, Any]) -> list[Block]:

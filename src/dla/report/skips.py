@@ -182,5 +182,5 @@ def _groups(results: Results) -> list[Block]:
         blocks.append(Chart(f"Variance {over}", spec))
     if sized:
         spec = charts.groups(sized, place, ("size", "mean of the gradient, without sign"), "architecture")
-        blocks.append(Chart(f"Mean, without its sign, {over}", spec))
+        blocks.append(Chart(f"Mean, without its sign, {over} That of the head is rounding: it adds up to zero.", spec))
     return blocks
