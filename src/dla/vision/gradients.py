@@ -53,7 +53,7 @@ SMALLEST = float(np.finfo(np.float32).tiny)  # what a gradient that vanished alt
 LABELS = ("model", "batch_norm", "initialisation", "depth")
 COLUMNS = (*LABELS, "step", "gradient")
 MAP_COLUMNS = (*LABELS, "step", "layer", "norm")
-MAP_STEPS = 20  # columns of the heat map
+MAP_STEPS = 16  # columns of the heat map: more make the committed table larger than the rest of plots/ together
 
 
 def study_gradients(study: GradientStudy, prepared: Path, runtime: Runtime) -> list[Recorded]:
