@@ -80,7 +80,9 @@ def _factor(slope: dict[str, float | None]) -> str:
 
 
 def _shown(ratio: float | None) -> str:
-    return "beyond float32" if ratio is None else f"{ratio:.2g}"
+    if ratio is None:
+        return "beyond float32"
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.2g}"
 
 
 def last_steps(rows: list[Row], window: int) -> list[Row]:
