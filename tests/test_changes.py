@@ -71,6 +71,14 @@ def test_the_comment_has_what_changed_and_only_that(repository: Path, tmp_path: 
     assert Image.open(tmp_path / "changes/pictures/loss-of-both.png").width > 100
 
 
+def test_pictures_that_are_there_stay(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/photo.jpg").touch()
+    with pytest.raises(UserError, match="pictures: is a folder that no stage wrote"):
+        write_changes("old", "new", tmp_path)
+    assert (tmp_path / "pictures/photo.jpg").exists()
+
+
 def test_without_a_change_the_comment_says_so(repository: Path, tmp_path: Path) -> None:
     write_changes("new", "new", tmp_path / "changes")
     assert (tmp_path / "changes/comment.md").read_text().count("none changed") == 3

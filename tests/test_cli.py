@@ -129,6 +129,26 @@ def test_debug_shows_where_an_error_arose_and_what_caused_it(tmp_path: Path, arg
         assert part in debug.stderr
 
 
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("mine.gif", "mine.gif: is a folder; name a file to write"),
+        ("nowhere/episode.gif", "nowhere/episode.gif: could not be written (there is no folder nowhere)"),
+        (".", "--render gif .: a GIF is written to a FILE whose name ends in .gif"),
+        ("params.yaml", "--render gif params.yaml: a GIF is written to a FILE whose name ends in .gif"),
+    ],
+)
+def test_a_gif_takes_the_place_of_nothing_but_a_gif(
+    project: Path, capsys: pytest.CaptureFixture[str], file: str, message: str
+) -> None:
+    (project / "mine.gif").mkdir()
+    (project / "mine.gif/diary.txt").write_text("mine")
+    before = {path: path.stat().st_mtime_ns for path in project.rglob("*")}
+    assert main(["play", "cartpole-ppo", "--render", "gif", file]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+    assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == before
+
+
 # --- dla report -----------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,8 @@ from torch import nn
 
 from dla.core.errors import UserError
 from dla.settings.training import Runtime, Training
+from dla.text.lm import NextToken
+from dla.text.losses import RankingLoss
 from dla.training.checkpoint import Checkpoint
 from dla.training.fit import (
     CrossEntropy,
@@ -201,7 +203,7 @@ import sys, torch
 from dla.settings.training import Training
 from dla.training.optim import Steps, build_optimizer
 model = torch.nn.Linear(2, 1)
-wanted = Training(epochs=1, batch_size=1, optimizer="adamw", learning_rate=0.01)
+wanted = Training(epochs=1, batch_size=2, optimizer="adamw", learning_rate=0.01)
 optimizer = build_optimizer(model, wanted)
 model(torch.ones(1, 2)).sum().backward()
 Steps(wanted, optimizer, first=0, total=1).step()
@@ -241,6 +243,31 @@ def test_label_smoothing_is_in_the_loss() -> None:
     plain, smooth = (CrossEntropy(amount)(model, batch)[0].item() for amount in (0.0, 0.2))
     expected = nn.functional.cross_entropy(model(batch[0]), batch[1], label_smoothing=0.2)
     assert smooth == expected.item() != plain
+
+
+def test_validation_is_measured_without_smoothing_as_the_test_is(checkpoint: Checkpoint) -> None:
+    model = net()
+    fitted = train(checkpoint, model, label_smoothing=0.3)
+    assert fitted.kept.validation == evaluate(model, model, Batches(), CrossEntropy(), PLAN)
+    assert evaluate(model, model, Batches(), CrossEntropy(0.3), PLAN) == fitted.kept.validation
+
+
+@pytest.mark.parametrize("objective", [RankingLoss("softmax", 0.3), NextToken(0.3)])
+def test_no_objective_smooths_what_is_evaluated(objective: Any) -> None:
+    plain = type(objective)("softmax") if isinstance(objective, RankingLoss) else NextToken()
+    inputs, targets = torch.randn(4, 3, 5), torch.tensor([0, 1, 2, 0])
+    if isinstance(objective, NextToken):
+        targets = targets[:, None].expand(4, 3)
+    else:
+        inputs = inputs[:, 0]
+
+    class One:
+        def epoch(self, number: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            return iter([(inputs, targets)])
+
+    model = nn.Identity()
+    assert evaluate(model, model, One(), objective, PLAN) == evaluate(model, model, One(), plain, PLAN)  # type: ignore[arg-type]
+    assert objective.label_smoothing == 0.3  # what trains keeps its own
 
 
 def test_a_lost_loss_is_an_error_that_says_what_to_do(checkpoint: Checkpoint) -> None:

@@ -13,7 +13,6 @@ from dla.statistics.paired import (
     Values,
     compare,
     describe,
-    holm,
     paired_difference,
     pairs_needed,
     permutation_test,
@@ -67,13 +66,6 @@ def test_many_pairs_are_exchanged_at_random_and_always_alike() -> None:
     assert p == permutation_test(differences)
     assert p == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=0.005)
     assert permutation_test(np.full(60, 1.0)) == smallest_p_value(60) == 1e-5
-
-
-def test_holm_multiplies_the_smallest_by_their_number_and_keeps_the_order() -> None:
-    """0.01 times four, 0.03 times three, 0.04 times two but no less than that, 0.005 times one... by hand."""
-    found = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})
-    assert found == pytest.approx({"d": 0.02, "a": 0.03, "c": 0.06, "b": 0.06})
-    assert holm({"a": 0.7, "b": 0.9}) == {"a": 1.0, "b": 1.0}
 
 
 @pytest.mark.parametrize(("larger_is_better", "expected"), [(True, 7.5 / 9), (False, 1.5 / 9)])

@@ -131,6 +131,43 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ),
         ({"budget": "dmo"}, "budget = 'dmo' is not one of demo, quick, full; did you mean demo?"),
         ({"train": [1]}, "train = [1] is not a mapping of settings"),
+        (
+            {f"{RUN}.data": "race"},
+            f"{RUN}.data = 'race' has kind questions; of kind images are mnist, cifar10, imagenette",
+        ),
+        (
+            {"pair.first.data": "dante"},
+            "pair.first.data = 'dante' has kind corpus; of kind images are mnist, cifar10, imagenette",
+        ),
+        (
+            {"gradients.data": "ag_news"},
+            "gradients.data = 'ag_news' has kind texts; of kind images are mnist, cifar10, imagenette",
+        ),
+        (
+            {"data.mnist.source": "dante"},
+            "data.mnist.source = 'dante' is a source of type text, and kind images is made of one of type dataset",
+        ),
+        ({f"{RUN}.batch_size": 1}, f"{RUN}.batch_size = 1 should be greater than or equal to 2"),
+        ({"rank.margin.batch_size": 1}, "rank.margin.batch_size = 1 should be greater than or equal to 2"),
+        (
+            {"budgets.demo.train.cnn.batch_size": 1},
+            "budgets.demo.train.cnn.batch_size = 1 should be greater than or equal to 2",
+        ),
+        (
+            {"budgets.demo.embed.race.max_tokens": 1},
+            "budgets.demo.embed.race.max_tokens = 1 should be greater than or equal to 8",
+        ),
+        ({"tsne.test.points": 2}, "tsne.test.points = 2 should be greater than or equal to 50"),
+        ({"tsne.test.perplexity": 5e-324}, "tsne.test.perplexity = 5e-324 should be greater than or equal to 1"),
+        ({"tfidf.tfidf.c": 5e-324}, "tfidf.tfidf.c: 5e-324 is as good as nothing in single precision"),
+        ({f"{RUN}.learning_rate": 1e300}, f"{RUN}.learning_rate: 1e+300 is larger than any run takes (1e+30)"),
+        (
+            {"tfidf.tfidf.rarest": 10**10},
+            "tfidf.tfidf.rarest: 10000000000 is larger than any run takes (1,000,000,000)",
+        ),
+        ({"gradients.depths": [2, 2]}, "gradients.depths: [2, 2] names one twice"),
+        ({"gradients.batch_norm": [True, True]}, "gradients.batch_norm: [True, True] names one twice"),
+        ({f"{RUN}.optimizer": "x" * 5000}, f"{RUN}.optimizer = '{'x' * 98}… is not one of sgd, adam, adamw"),
     ],
 )
 def test_an_error_names_key_value_and_near_match(

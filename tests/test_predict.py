@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -113,8 +114,64 @@ def test_the_map_lies_over_the_middle_square_at_the_photos_own_resolution(place:
 
 def test_several_photos_get_a_map_each(place: Path) -> None:
     Image.open("photo.jpg").save("other.jpg")
+    Path("maps").mkdir()
     assert main(["predict", "photo.jpg", "other.jpg", "--model", "net", "--cam", "maps/where.png"]) == 0
     assert sorted(path.name for path in Path("maps").iterdir()) == ["where-other.png", "where-photo.png"]
+
+
+def test_a_map_is_not_written_without_a_word(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    predicted(capsys, "photo.jpg")
+    assert main(["predict", "photo.jpg", "--model", "net", "--json", "--cam", "map.png"]) == 0
+    told = capsys.readouterr()
+    assert told.err == "written: map.png\n"
+    assert json.loads(told.out)
+
+
+@pytest.mark.parametrize(
+    ("cam", "words"),
+    [
+        ("mine.png", "mine.png: is a folder; name a file to write"),
+        (".", ".: no ending is not a format for pictures"),
+        ("link.png", "link.png: is a folder; name a file to write"),
+        ("nowhere/map.png", "nowhere/map.png: could not be written (there is no folder nowhere)"),
+        ("pipe.png", "pipe.png: is not a file that can be replaced"),
+        ("circle.png", "circle.png: could not be written"),
+        ("photo.jpg", "--cam photo.jpg: would write over the photo photo.jpg"),
+        ("alias.jpg", "--cam alias.jpg: would write over the photo photo.jpg"),
+        (f"{'x' * 300}.png", "could not be written (File name too long)"),
+    ],
+)
+def test_a_map_takes_the_place_of_nothing_but_a_file(
+    place: Path, capsys: pytest.CaptureFixture[str], cam: str, words: str
+) -> None:
+    Path("mine.png").mkdir()
+    Path("mine.png/diary.txt").write_text("mine")
+    Path("link.png").symlink_to("mine.png")
+    Path("circle.png").symlink_to("circle.png")
+    Path("alias.jpg").symlink_to("photo.jpg")
+    os.mkfifo("pipe.png")
+    before = {path: path.stat(follow_symlinks=False).st_mtime_ns for path in place.rglob("*")}
+    assert main(["predict", "photo.jpg", "--model", "net", "--cam", cam]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+    assert {path: path.stat(follow_symlinks=False).st_mtime_ns for path in place.rglob("*")} == before
+
+
+def test_a_map_goes_where_a_link_leads(place: Path) -> None:
+    Path("folder").mkdir()
+    Path("where.png").symlink_to("folder/real.png")
+    assert main(["predict", "photo.jpg", "--model", "net", "--cam", "where.png"]) == 0
+    assert Path("where.png").is_symlink()
+    assert Image.open("folder/real.png").size == (640, 427)
+
+
+def test_two_photos_of_one_name_would_have_one_map(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("more").mkdir()
+    Image.open("photo.jpg").save("more/photo.png")
+    assert main(["predict", "photo.jpg", "more/photo.png", "--model", "net", "--cam", "map.png"]) == 2
+    assert "photo.jpg and more/photo.png would have one map, map-photo.png" in capsys.readouterr().err
+    assert not Path("map-photo.png").exists()
 
 
 @pytest.mark.parametrize(

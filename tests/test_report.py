@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dla.core.errors import UserError
-from dla.report import depth, features, gradients, looks, skips
+from dla.report import depth, features, gradients, looks, skips, verse
 from dla.report.chapter import Chart, Table
-from dla.report.circumstances import cuts, flat
+from dla.report.circumstances import circumstances, cuts, flat
 from dla.report.colours import COLOURS
 from dla.report.page import make_page
 from dla.report.results import Results
 from dla.report.statements import Share, compare, p_value
+from dla.settings.data import DatasetSource, ModelSource, TextSource
 from dla.settings.models import ResNetModel
 from dla.settings.params import load_params
 from dla.settings.vision import Pair
+from dla.settings.whole import Params
+from dla.text.generate import Continuation
 from dla.vision.repeats import measures, summarise
 
 ROOT = Path(__file__).parents[1]
@@ -223,10 +226,104 @@ def test_the_best_head_is_held_against_counted_words(tmp_path: Path) -> None:
 
 def test_a_level_without_questions_has_an_empty_cell(tmp_path: Path) -> None:
     share = {"accuracy": 0.5, "lower": 0.4, "upper": 0.6, "n": 100}
-    write(tmp_path, "metrics/rank/softmax.json", {"data": "hub", "test": {**share, "chance": 0.25, "high": share}})
+    found = {"data": "hub", "validation": share, "test": {**share, "chance": 0.25, "high": share}}
+    write(tmp_path, "metrics/rank/softmax.json", found)
     tables = [block for block in features.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table)]
     (row,) = (row for table in tables for row in table.rows if row[0] == "softmax")
-    assert row[1:4] == ("50.0 % (40.0 to 60.0)", "", "50.0 % (40.0 to 60.0)")
+    assert row[2:5] == ("50.0 % (40.0 to 60.0)", "", "50.0 % (40.0 to 60.0)")
+
+
+# --- where data come from -------------------------------------------------------------------------------------
+
+
+def with_own_data() -> Params:
+    """The settings with a copy of every data set and of some runs, of a folder or file of one's own."""
+    sources = {f"my-{name}": replace(source, **OWN[type(source)]) for name, source in PARAMS.sources.items()}
+    data = {f"my-{name}": replace(settings, source=f"my-{settings.source}") for name, settings in PARAMS.data.items()}
+    tables = {"sources": PARAMS.sources | sources, "data": PARAMS.data | data}
+    for section, name in (("train", "cifar10-plain-56"), ("tfidf", "tfidf"), ("lm", "dante")):
+        table = getattr(PARAMS, section)
+        tables[section] = table | {"mine": replace(table[name], data=f"my-{table[name].data}")}
+    return replace(PARAMS, budget="quick", **tables)
+
+
+OWN = {
+    DatasetSource: {"repository": "my/folder"},
+    ModelSource: {"repository": "my/model"},
+    TextSource: {"url": "my/text.txt"},
+}
+
+
+def scored(origin: str, accuracy: float) -> dict[str, Any]:
+    share = {"accuracy": accuracy, "lower": accuracy - 0.03, "upper": accuracy + 0.03, "n": 100}
+    return {"data": origin, "validation": share, "test": share | {"macro": {"f1": accuracy}, "calibration_error": 0.0}}
+
+
+def language_model(sample: dict[str, float | None], held_out: dict[str, float | None], **facts: Any) -> dict[str, Any]:
+    test = {"loss": 2.0, "bits_per_character": 2.9, "perplexity": 7.4}
+    found = {"data": "embedded", "parameters": 1, "characters": 2, "best_step": 3, "validation": {"loss": 2.1}}
+    return found | {"test": test, "quality": {"sample": sample, "held_out": held_out}} | facts
+
+
+def test_every_result_says_its_own_source(tmp_path: Path) -> None:
+    """Results of the demo, and beside them a text and a set of texts of one's own, as `quick` reads them."""
+    write(tmp_path, "metrics/classify/tfidf.json", scored("embedded", 0.9))
+    write(tmp_path, "metrics/classify/mine.json", scored("folder", 0.6))
+    quality: dict[str, float | None] = {"known_words": 0.5, "longest_copy": 3.0}
+    write(tmp_path, "metrics/lm/dante.json", language_model(quality, quality))
+    write(tmp_path, "metrics/lm/mine.json", language_model(quality, quality, data="file", validation={"loss": 9.0}))
+    params = with_own_data()
+    texts, poems = (module.chapter(params, Results(tmp_path)) for module in (features, verse))
+    stand_in = "Embedded data, not the laboratories': docstring libraries (for fancyzhx/ag_news)."
+    assert texts.about == f"Data: my/folder (a folder of this machine). {stand_in}"
+    assert poems.about.startswith("Data: my/text.txt (a file of this machine). Embedded data")
+    assert texts.embedded
+    assert "held-out text of dante (embedded data)" in poems.finding
+    assert "The model mine needs 2.90 bits for a character of held-out text of my-dante." in poems.finding
+    assert dict(circumstances(params, {"folder", "embedded"}))["data of the results"] == "embedded, folder"
+    assert "embedded, file, folder" in make_page(params, tmp_path)
+
+
+def test_of_real_data_nothing_is_said_to_be_embedded(tmp_path: Path) -> None:
+    write(tmp_path, "metrics/classify/mine.json", scored("folder", 0.6))
+    chapter = features.chapter(with_own_data(), Results(tmp_path))
+    assert (chapter.embedded, chapter.about) == (False, "Data: my/folder (a folder of this machine).")
+
+
+def test_results_on_different_data_are_not_ranked_together(tmp_path: Path) -> None:
+    for name, origin in (("tfidf", "embedded"), ("logreg", "embedded"), ("mine", "folder")):
+        write(tmp_path, f"metrics/classify/{name}.json", scored(origin, 0.9 if name == "mine" else 0.6))
+    for name, origin in (("cifar10-plain-20", "embedded"), ("cifar10-plain-56", "hub"), ("mine", "folder")):
+        write(tmp_path, f"metrics/train/{name}.json", trained(0.5) | {"data": origin})
+        write(tmp_path, f"plots/train/{name}.csv", f"run,epoch,split,accuracy\n{name},1,train,0.5\n")
+    params = with_own_data()
+    texts, nets = (module.chapter(params, Results(tmp_path)) for module in (features, depth))
+    tables = [block for block in texts.blocks if isinstance(block, Table)]
+    assert [[row[0] for row in table.rows] for table in tables] == [["tfidf", "logreg"], ["mine"]]
+    assert "mine" not in texts.finding  # 90 % of other texts is not better than 60 % of these
+    assert nets.finding.startswith("Not shown: this takes plain nets of two depths on the same data")
+    captions = [block.caption for block in nets.blocks if isinstance(block, Chart)]
+    assert [caption.partition(" while")[0].rpartition("nets on ")[2] for caption in captions] == [
+        "cifar10 (embedded data)",
+        "cifar10",
+        "my-cifar10",
+    ]
+
+
+def test_a_model_without_a_whole_line_has_no_metre(tmp_path: Path) -> None:
+    quality: dict[str, float | None] = {"known_words": 0.5, "longest_copy": 3.0, "syllables": 10.8, "rhymes": 0.99}
+    write(tmp_path, "metrics/lm/dante.json", language_model(quality | {"syllables": None, "rhymes": None}, quality))
+    (table,) = (block for block in verse.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table))
+    assert [row[1:] for row in table.rows[1:3]] == [("none", "10.8"), ("none", "99.0 %")]
+
+
+def test_a_model_that_cannot_go_on_says_why(tmp_path: Path) -> None:
+    rows = [Continuation("gpt2", "work", "greedy", "goes on"), Continuation("dante", "work", reason="knows no w")]
+    tokens = {"dante": {"characters": 10, "tokens": 10, "tokens_per_character": 1.0}}
+    written = {"data": "web", "tokens": tokens, "generated": [asdict(row) for row in rows]}
+    write(tmp_path, "data/generated.json", written)
+    first, _ = (block for block in verse.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table))
+    assert first.rows == [("gpt2", "work", "greedy", "goes on"), ("dante", "work", "", "knows no w")]
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
@@ -252,11 +349,8 @@ def test_texts_cannot_end_the_script_they_are_in(tmp_path: Path) -> None:
     write(tmp_path, "plots/tsne/test.csv", "x,y,class,text\n1,2,a,</script><b>\n")
     scores = {"neighbour_accuracy_plane": 0.5, "neighbour_accuracy_space": 0.5, "trustworthiness": 0.5}
     write(tmp_path, "metrics/tsne/test.json", scores)
-    quality = {"known_words": 0.5, "longest_copy": 3.0}
-    validation = {"loss": 2.0, "bits_per_character": 2.9, "perplexity": 7.4}
-    facts = {"data": "embedded", "parameters": 1, "characters": 2, "best_step": 3}
-    model = facts | {"validation": validation, "quality": {"sample": quality, "held_out": quality}}
-    write(tmp_path, "metrics/lm/dante.json", model)
+    quality: dict[str, float | None] = {"known_words": 0.5, "longest_copy": 3.0}
+    write(tmp_path, "metrics/lm/dante.json", language_model(quality, quality))
     write(tmp_path, "data/samples/dante.txt", "<script>alert(1)</script>")
     page = make_page(PARAMS, tmp_path)
     assert "&lt;script&gt;alert(1)" in page

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from dla.core import process
+from dla.core.claim import claim
 from dla.core.errors import UserError
+from dla.core.parent import end_with_dvc
 
 process.begin_imports()  # those of the script that imports this module, until it calls `run`
+end_with_dvc()  # now: while libraries are imported, seconds pass
 
 
 def run(main: Callable[..., None], description: str | None, what: str | None = None) -> None:
@@ -25,10 +29,11 @@ def run(main: Callable[..., None], description: str | None, what: str | None = N
     )
     if what is not None:
         parser.add_argument("name", help=what)
-    arguments = vars(parser.parse_args()).values()
+    arguments = list(vars(parser.parse_args()).values())
     process.end_imports()
     try:
-        main(*arguments)
+        with claim("@".join([Path(sys.argv[0]).stem, *arguments])):
+            main(*arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         process.leave(2)

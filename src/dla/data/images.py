@@ -23,7 +23,7 @@ def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:
     int64, `SPLIT.ids` (N,) int64 row of the picture in its source split, and where the source knows it `SPLIT.boxes`
     (N, 4) float32: left, top, right, bottom in pixels. Validation is cut from train, stratified, and training
     pictures are shuffled, both by the split seed, so the first n of them are a fair subset. The metadata has the class
-    names, the source (`embedded` or `hub`), and mean and standard deviation per channel of the training pictures
+    names, the source (see dla.data.origin), and mean and standard deviation per channel of the training pictures
     (range 0 to 1).
 
     Raises

@@ -25,7 +25,7 @@ def write_changes(old: str, new: str, folder: Path) -> None:
     Raises
     ------
     UserError
-        If DVC knows no such revision.
+        If DVC knows no such revision, or there are pictures in the folder, which may be anybody's.
     """
     tables = [table(title, dvc(command, "diff", "--md", old, new)) for title, command in TABLES.items()]
     with atomic(folder / "pictures") as pictures:

@@ -13,6 +13,6 @@ ACCURACY = {
     "rank@margin": "38 % at most",
     "rank@ratio": "38 % at most",
 }
-TOKENS = (186_001, 78_825, 0.42)  # characters of the Divina Commedia, tokens of GPT-2, their ratio
+TOKENS = (186_001, 78_825, 0.42)  # characters of Dante's Inferno, tokens of GPT-2, their ratio
 LABORATORY = "laboratory, on its own data"
 NONE = "not stated"

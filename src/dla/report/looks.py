@@ -22,7 +22,7 @@ def chapter(params: Params, results: Results) -> Chapter:
         key="looks",
         question="Where does the network look?",
         finding=_finding(explained),
-        about=about(params, [params.cam[name].data for name in explained], embedded=embedded),
+        about=about(params, [(params.cam[name].data, found["data"]) for name, found in explained.items()]),
         embedded=embedded,
         blocks=_blocks(explained, results),
         commands=("dvc repro cam",),

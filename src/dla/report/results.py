@@ -21,6 +21,7 @@ class Results:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.missing: list[str] = []
+        self.origins: set[str] = set()  # where the data of what was read come from: embedded, hub, ...
 
     def metrics(self, path: str, stage: str) -> dict[str, Any] | None:
         """A JSON file, or None if STAGE has not run."""
@@ -31,6 +32,8 @@ class Results:
             found: dict[str, Any] = json.loads(text)
         except ValueError as error:
             raise UserError(f"{path}: is not JSON ({error}); write it anew: dvc repro -f -s {stage}") from None
+        if "data" in found:
+            self.origins.add(found["data"])
         return found
 
     def rows(self, path: str, stage: str) -> list[Row]:

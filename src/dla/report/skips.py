@@ -29,7 +29,8 @@ def chapter(params: Params, results: Results) -> Chapter:
     repeats = results.metrics("metrics/repeats.json", "repeats")
     by_depth = results.metrics("metrics/gradients.json", "gradients")
     labels = tuple(contender.label for contender in params.pair)
-    embedded = any(found is not None and found["data"] == "embedded" for found in (repeats, by_depth))
+    studies = ((params.pair.first.data, repeats), (params.gradients.data, by_depth))
+    origins = [(data, found["data"]) for data, found in studies if found is not None]
     blocks: list[Block] = []
     findings: list[str] = []
     if repeats is not None:
@@ -42,8 +43,8 @@ def chapter(params: Params, results: Results) -> Chapter:
         key="skips",
         question=question(params.pair),
         finding=" ".join(findings) or NOTHING,
-        about=about(params, [params.pair.first.data, params.gradients.data], embedded=embedded),
-        embedded=embedded,
+        about=about(params, origins),
+        embedded=any(place == "embedded" for _, place in origins),
         blocks=blocks,
         commands=("dvc repro repeats", "dvc repro gradients"),
         missing=tuple(results.missing),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from dla.settings.agents import Agent
 from dla.settings.parsing import STRICT
-from dla.settings.values import Count
+from dla.settings.values import Count, Length, Several
 from dla.settings.vision import ImageRun
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ class TrainCaps:
 
     epochs: Count | None = None
     examples: Count | None = None  # training images
-    batch_size: Count | None = None
+    batch_size: Several | None = None
     width: Count | None = None  # of every layer
 
 
@@ -38,7 +39,7 @@ class GradientCaps:
 
     steps: Count | None = None
     window: Count | None = None
-    batch_size: Count | None = None
+    batch_size: Several | None = None
     width: Count | None = None
 
 
@@ -55,7 +56,7 @@ class EmbeddingCaps:
     """Upper limits on what is encoded."""
 
     examples: Count | None = None
-    max_tokens: Count | None = None
+    max_tokens: Length | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -63,6 +64,7 @@ class HeadCaps:
     """Upper limits on what is trained on features."""
 
     epochs: Count | None = None
+    batch_size: Count | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -70,9 +72,9 @@ class FineTuningCaps:
     """Upper limits on the training of an encoder."""
 
     epochs: Count | None = None
-    batch_size: Count | None = None
+    batch_size: Several | None = None
     examples: Count | None = None
-    max_tokens: Count | None = None
+    max_tokens: Length | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -81,8 +83,8 @@ class LanguageModelCaps:
 
     epochs: Count | None = None
     steps: Count | None = None
-    batch_size: Count | None = None
-    context: Count | None = None
+    batch_size: Several | None = None
+    context: Length | None = None
     layers: Count | None = None
     heads: Count | None = None
     width: Count | None = None
@@ -102,6 +104,8 @@ class AgentCaps:
     seeds: Count | None = None  # how many, the first ones
     steps: Count | None = None
     episodes: Count | None = None
+    points: Count | None = None
+    validation_episodes: Count | None = None
     checkpoints: Count | None = None
 
 
@@ -109,7 +113,7 @@ class AgentCaps:
 class ScatterCaps:
     """Upper limits on t-SNE."""
 
-    points: Count | None = None
+    points: Annotated[int, Field(ge=50)] | None = None  # fewer have no ten neighbours in four of five folds
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -122,10 +126,10 @@ class Budget:
     gradients: GradientCaps
     cam: ExplanationCaps
     embed: dict[str, EmbeddingCaps]
-    classify: HeadCaps
+    classify: dict[str, HeadCaps]
     finetune: dict[str, FineTuningCaps]
     tsne: ScatterCaps
-    rank: HeadCaps
+    rank: dict[str, HeadCaps]
     lm: LanguageModelCaps
     generate: GenerationCaps
     agent: dict[str, AgentCaps]
@@ -152,6 +156,8 @@ def cap_agent(run: Agent, caps: AgentCaps) -> Agent:
         seeds=run.seeds[: caps.seeds],
         steps=_cap(run.steps, caps.steps),
         episodes=_cap(run.episodes, caps.episodes),
+        points=_cap(run.points, caps.points),
+        validation_episodes=_cap(run.validation_episodes, caps.validation_episodes),
         checkpoints=_cap(run.checkpoints, caps.checkpoints),
     )
 

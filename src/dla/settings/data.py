@@ -86,7 +86,7 @@ class Questions:
 
 @dataclass(frozen=True, config=STRICT)
 class Corpus:
-    """One prepared long text for a language model, cut once into a training part and a validation part after it."""
+    """One prepared long text for a language model, cut once: training, then validation, then test."""
 
     kind: Literal["corpus"]
     format: Literal["parquet"]
@@ -95,7 +95,8 @@ class Corpus:
     parts: tuple[Name, ...]  # lines that each begin a part of the text; what stands before the first is dropped
     kept: tuple[Name, ...]  # the parts that are kept
     dropped: tuple[Name, ...]  # regular expressions of what is no text, such as headings; ^ and $ are ends of lines
-    validation_fraction: Annotated[float, Field(gt=0, le=0.5)]  # of the characters, at the end
+    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]  # of the characters, after those that are learned from
+    test_fraction: Annotated[float, Field(gt=0, lt=0.5)]  # of the characters, at the end
 
 
 Data = Annotated[Images | Texts | Questions | Corpus, Field(discriminator="kind")]

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from dla.settings.parsing import STRICT
 from dla.settings.training import Training
-from dla.settings.values import Count, Fraction, Name, Positive, Seed
+from dla.settings.values import Count, Fraction, Length, Name, Positive, Seed, Several
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -20,7 +20,7 @@ class Sampling:
     temperature: Positive = 1.0  # logits are divided by it
     top_k: Count | None = None  # only the k likeliest tokens
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None  # only the likeliest tokens that have this share together
-    beams: Annotated[int, Field(ge=2)] | None = None  # the likeliest of so many continuations kept at a time
+    beams: Several | None = None  # the likeliest of so many continuations kept at a time
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -31,7 +31,7 @@ class LanguageModel(Training):
     layers: Count  # transformer blocks
     heads: Count  # of attention, in each block
     width: Count  # of the residual stream, in total over the heads
-    context: Annotated[int, Field(ge=8)]  # characters
+    context: Length  # characters
     dropout: Fraction = 0.0  # of embeddings and of what each block adds
     attention_dropout: Fraction = 0.0  # of attention's weights, which then cannot be fused
     steps: Count  # of an epoch

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from dla.core.errors import UserError
+from dla.settings.document import read_document
 from dla.settings.parsing import parse
 from dla.settings.references import check_references
 from dla.settings.whole import Params
@@ -26,12 +23,6 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     UserError
         In one line, with the file, the key, the value and, where there is one, the nearest name that is known.
     """
-    try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); run from the root of the project") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from None
-    params = parse(Params, content, str(path))
+    params = parse(Params, read_document(path), str(path))
     check_references(params, str(path))
     return params

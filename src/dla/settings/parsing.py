@@ -23,7 +23,7 @@ def parse(schema: type[T], content: object, file: str) -> T:
     """`content` as an instance of the dataclass `schema`, or a `UserError` about the first thing wrong with it."""
     try:
         # By way of JSON, whose strict mode takes a list for a tuple and still no string for a number.
-        return TypeAdapter(schema).validate_json(json.dumps(content, default=str))
+        return TypeAdapter(schema).validate_json(json.dumps(content))
     except ValidationError as error:
         raise UserError(f"{file}: {_explain(schema, content, error)}") from None
 
@@ -32,7 +32,7 @@ def _explain(schema: Any, content: object, error: ValidationError) -> str:
     # An unknown key and a missing one are most often the same slip: the unknown one names the cause.
     first = min(error.errors(), key=lambda e: e["type"] not in ("unexpected_keyword_argument", "extra_forbidden"))
     keys = [key for key in _walkable(first["loc"], content) if key != "[key]"]  # pydantic's word for a bad key
-    where, value = ".".join(map(str, keys)), first.get("input")
+    where, value = ".".join(map(str, keys)) or "the file", first.get("input")
     match first["type"]:
         case "unexpected_keyword_argument" | "extra_forbidden":
             parent, key = keys[:-1], str(keys[-1])
@@ -44,13 +44,13 @@ def _explain(schema: Any, content: object, error: ValidationError) -> str:
                 where, value = f"{where}.{first['ctx']['discriminator'].strip(chr(39))}", first["ctx"]["tag"]
             expected = first["ctx"].get("expected") or first["ctx"]["expected_tags"]
             known = [word.strip(" '") for word in expected.replace(" or ", ", ").split(",")]
-            return f"{where} = {value!r} is not one of {', '.join(known)}{did_you_mean(value, known)}"
+            return f"{where} = {shown(value)} is not one of {', '.join(known)}{did_you_mean(value, known)}"
         case "union_tag_not_found":
             return f"{where}.{first['ctx']['discriminator'].strip(chr(39))} is missing"
         case "dataclass_type" | "dict_type":
-            return f"{where or 'the file'} = {value!r} is not a mapping of settings"
+            return f"{where} = {shown(value)} is not a mapping of settings"
     reason = first["msg"].removeprefix("Input ").removeprefix("Value error, ").removeprefix("should ")
-    return f"{where} = {value!r} should {reason}" if first["msg"].startswith("Input") else f"{where}: {reason}"
+    return f"{where} = {shown(value)} should {reason}" if first["msg"].startswith("Input") else f"{where}: {reason}"
 
 
 def _walkable(location: tuple[int | str, ...], content: object) -> list[int | str]:
@@ -96,7 +96,16 @@ def _is_tagged(member: Any, content: Any) -> bool:
 def refer(where: str, name: str, known: Collection[str]) -> None:
     """A `UserError` unless `name`, found at `where`, is known."""
     if name not in known:
-        raise UserError(f"{where} = {name!r} is not one of {', '.join(known)}{did_you_mean(name, known)}")
+        raise UserError(f"{where} = {shown(name)} is not one of {', '.join(known)}{did_you_mean(name, known)}")
+
+
+SHOWN = 100  # characters of a value that a message quotes
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: of a long one the beginning."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

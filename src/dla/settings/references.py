@@ -8,23 +8,23 @@ from typing import get_args, get_type_hints
 from dla.core.errors import UserError
 from dla.settings.agents import DQNRun, PPORun
 from dla.settings.budgets import cap_all
-from dla.settings.data import Corpus, ModelSource, Questions, Texts
-from dla.settings.models import Model
+from dla.settings.data import Corpus, Images, ModelSource, Questions, Texts
+from dla.settings.models import CNNModel, Model
 from dla.settings.parsing import refer
 from dla.settings.text import Ranking
 from dla.settings.training import Training
+from dla.settings.vision import ImageTraining
 from dla.settings.whole import Params
 
 
 def check_references(params: Params, file: str) -> None:
     """Raise a `UserError` about the first thing in one section that does not fit another."""
-    for name, data in params.data.items():
-        refer(f"{file}: data.{name}.source", data.source, params.sources)
+    _check_sources(params, file)
     for name, run in params.train.items():
-        refer(f"{file}: train.{name}.data", run.data, params.data)
+        _check_kind(f"{file}: train.{name}.data", run.data, params)
     for side in ("first", "second"):
         contender = getattr(params.pair, side)
-        refer(f"{file}: pair.{side}.data", contender.data, params.data)
+        _check_kind(f"{file}: pair.{side}.data", contender.data, params)
     if params.pair.first.data != params.pair.second.data:
         raise UserError(f"{file}: pair.second.data = {params.pair.second.data!r} should be that of pair.first")
     if params.pair.first.label == params.pair.second.label:
@@ -39,7 +39,9 @@ def check_references(params: Params, file: str) -> None:
                 raise UserError(f"{file}: cam.{name}.{setting} = {value!r} should be {expected}, as in train.{name}")
     for where, training in params.trainings():
         _check_training(f"{file}: {where}", training)
-    refer(f"{file}: gradients.data", params.gradients.data, params.data)
+        if isinstance(training, ImageTraining):
+            _check_places(f"{file}: {where}.model", training.model, params.data[training.data])
+    _check_kind(f"{file}: gradients.data", params.gradients.data, params)
     _check_texts(params, file)
     _check_language(params, file)
     _check_agents(params, file)
@@ -47,7 +49,7 @@ def check_references(params: Params, file: str) -> None:
         raise UserError(f"{file}: budgets.{params.budget} is missing")
     models = {model for kind in get_args(get_args(Model)[0]) for model in get_args(get_type_hints(kind)["name"])}
     for budget, caps in params.budgets.items():
-        for section in ("embed", "finetune", "agent"):
+        for section in ("embed", "classify", "finetune", "rank", "agent"):
             for name in getattr(caps, section):
                 refer(f"{file}: budgets.{budget}.{section}", name, getattr(params, section))
         for model in caps.train:
@@ -58,6 +60,35 @@ def check_references(params: Params, file: str) -> None:
         for name, run in params.train.items():
             if run.model.name not in caps.train:
                 raise UserError(f"{file}: budgets.{budget}.train.{run.model.name} is missing, which train.{name} needs")
+
+
+def _check_places(where: str, model: object, data: object) -> None:
+    if isinstance(model, CNNModel) and isinstance(data, Images) and not model.places(data.image_size):
+        raise UserError(
+            f"{where}: kernel {model.kernel}, stride {model.stride} and padding {model.padding} leave nothing of "
+            f"{data.image_size} pixels after {len(model.widths)} blocks; take fewer widths or a larger padding"
+        )
+
+
+def _check_sources(params: Params, file: str) -> None:
+    """What is prepared comes from a source of its kind."""
+    for name, data in params.data.items():
+        where = f"{file}: data.{name}.source"
+        refer(where, data.source, params.sources)
+        wanted = "text" if isinstance(data, Corpus) else "dataset"
+        if (there := params.sources[data.source].type) != wanted:
+            raise UserError(
+                f"{where} = {data.source!r} is a source of type {there}, and kind {data.kind} is made of "
+                f"one of type {wanted}"
+            )
+
+
+def _check_kind(where: str, name: str, params: Params) -> None:
+    """Image classifiers are trained on images."""
+    refer(where, name, params.data)
+    if (kind := params.data[name].kind) != "images":
+        images = [key for key, data in params.data.items() if data.kind == "images"]
+        raise UserError(f"{where} = {name!r} has kind {kind}; of kind images are {', '.join(images) or 'none'}")
 
 
 def _check_texts(params: Params, file: str) -> None:
@@ -87,10 +118,10 @@ def _check_texts(params: Params, file: str) -> None:
         refer(f"{file}: finetune.{name}.encoder", tuning.encoder, models)
         if tuning.curriculum and not isinstance(params.data[tuning.data], Questions):
             raise UserError(f"{file}: finetune.{name}.curriculum is for questions, which have levels")
-    for name, ranking in params.rank.items():
-        wanted = "joint" if ranking.combine == "joint" else "separate"
+    for name, scorer in params.rank.items():
+        wanted = "joint" if isinstance(scorer, Ranking) and scorer.combine == "joint" else "separate"
         known = [key for key, made in params.embed.items() if made.formulation == wanted]
-        refer(f"{file}: rank.{name}.features", ranking.features, known)
+        refer(f"{file}: rank.{name}.features", scorer.features, known)
 
 
 def _check_language(params: Params, file: str) -> None:

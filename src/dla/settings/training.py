@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic.dataclasses import dataclass
 
 from dla.settings.parsing import STRICT
-from dla.settings.values import Count, Fraction, NonNegative, Positive
+from dla.settings.values import Count, Fraction, NonNegative, Positive, Several
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -15,7 +15,7 @@ class Training:
     """What the training loop needs to know; a setting that is left out is off."""
 
     epochs: Count  # passes over the training data
-    batch_size: Count  # examples of a step
+    batch_size: Several  # examples of a step; one alone has no spread, which batch norm divides by
     optimizer: Literal["sgd", "adam", "adamw"]
     learning_rate: Positive  # the peak, under a schedule that moves
     schedule: Literal["constant", "cosine", "one-cycle"] = "constant"  # per step
@@ -24,7 +24,7 @@ class Training:
     momentum: Fraction = 0.0  # sgd only; Nesterov's form
     beta2: Fraction = 0.999  # adam and adamw only: how long squares of gradients are remembered
     weight_decay: NonNegative = 0.0  # of matrices and filters; adamw's is decoupled
-    label_smoothing: Fraction = 0.0  # share of the target that is spread over all classes
+    label_smoothing: Fraction = 0.0  # share of the target that is spread over all classes while training
     gradient_clip: Positive | None = None  # largest norm of the gradient
     # Weights of the epoch with the best accuracy on validation, or with the lowest loss there, or of the last.
     keep: Literal["best", "lowest-loss", "last"] = "best"

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from dla.settings.models import Model
 from dla.settings.parsing import STRICT
 from dla.settings.training import Training
-from dla.settings.values import Count, Name, Positive, Seed
+from dla.settings.values import Count, Distinct, Name, Positive, Seed, Several
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -71,15 +71,15 @@ class GradientStudy:
     """Constant-width networks of several depths, trained on the same batches while every gradient is measured."""
 
     data: Name  # a key of `data`
-    depths: Annotated[tuple[Count, ...], Field(min_length=2)]  # of plain_cnn in layers, of residual_cnn in blocks
-    batch_norm: Annotated[tuple[bool, ...], Field(min_length=1)]  # with, without, or both
+    depths: Annotated[tuple[Count, ...], Field(min_length=2), Distinct]  # plain_cnn: layers; residual_cnn: blocks
+    batch_norm: Annotated[tuple[bool, ...], Field(min_length=1), Distinct]  # with, without, or both
     # Of the convolutions: PyTorch's default, He's, or both.
-    initialisation: Annotated[tuple[Literal["default", "he"], ...], Field(min_length=1)]
+    initialisation: Annotated[tuple[Literal["default", "he"], ...], Field(min_length=1), Distinct]
     width: Count  # channels of every layer
     seed: Seed
     steps: Count  # of each network
     window: Count  # last steps that the medians are taken over
-    batch_size: Count
+    batch_size: Several
     optimizer: Literal["sgd", "adam", "adamw"]
     learning_rate: Positive
 

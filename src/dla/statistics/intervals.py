@@ -26,3 +26,8 @@ def student(mean: float, std: float, n: int, confidence: float = CONFIDENCE) -> 
     """Student's interval of the mean of `n` > 1 values with standard deviation `std` (of the sample, ddof 1)."""
     half = float(special.stdtrit(n - 1, (1 + confidence) / 2)) * std / math.sqrt(n)
     return mean - half, mean + half
+
+
+def cut(interval: tuple[float, float], lowest: float, highest: float) -> tuple[float, float]:
+    """The part of an interval from `lowest` to `highest`, where what it is of must be: it holds it as often as before."""
+    return min(max(interval[0], lowest), highest), max(min(interval[1], highest), lowest)

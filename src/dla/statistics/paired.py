@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dla.statistics.intervals import student
+from dla.statistics.multiplicity import holm
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 Numbers = dict[str, Any]  # for a metrics file: what does not exist is None
@@ -137,17 +138,3 @@ def smallest_p_value(pairs: int) -> float:
 def pairs_needed(measures: int, confidence: float) -> int:
     """How many pairs it takes that one of `measures` differences can be shown at all."""
     return 1 + math.ceil(math.log2(measures / round(1 - confidence, 12)))
-
-
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """P-values adjusted for there being several, so that any is at most a level by chance as rarely as one (Holm 1979).
-
-    The k-th smallest of m is multiplied by m - k + 1, and none is smaller than one before it.
-    """
-    adjusted: dict[str, float] = {}
-    largest = 0.0
-    ordered = sorted(p_values.items(), key=lambda named: named[1])
-    for rank, (name, p_value) in enumerate(ordered):
-        largest = max(largest, min(1.0, (len(ordered) - rank) * p_value))
-        adjusted[name] = largest
-    return adjusted

@@ -89,8 +89,15 @@ def token_limit(tokenizer: Any, model: Any) -> int:
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], limit: int) -> list[Tokens]:
-    """Tokens of every text, with the special ones; what goes beyond `limit` is cut off its end."""
-    return token_rows(tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False))
+    """Tokens of every text, with the special ones; what goes beyond `limit` is cut off its end.
+
+    A text that comes to none, as an empty one does with GPT-2, is the token that ends a text: a mean needs one.
+    """
+    rows = token_rows(tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False))
+    nothing = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.pad_token_id or 0
+    return [
+        row if row["input_ids"] else {name: [nothing if name == "input_ids" else 0] for name in row} for row in rows
+    ]
 
 
 def token_rows(columns: Any) -> list[Tokens]:
