@@ -11,7 +11,7 @@ import pytest
 
 from dla.core.errors import UserError
 from dla.data.origin import origin
-from dla.report import depth, features, looks, skips, verse
+from dla.report import depth, features, gradients, looks, skips, verse
 from dla.report.chapter import Chart, Picture, Table
 from dla.report.circumstances import circumstances, cuts, flat
 from dla.report.colours import COLOURS
@@ -168,13 +168,14 @@ def test_the_question_is_what_the_contenders_differ_in() -> None:
 
 
 def test_gradients_are_the_medians_of_the_last_steps() -> None:
-    names = ("model", "batch_norm", "step", "layer", "norm")
+    names = ("model", "batch_norm", "initialisation", "step", "layer", "norm")
     steps = [
-        dict(zip(names, ("plain", "without", step, 1.0, norm), strict=True)) for step, norm in [(1, 9), (2, 2), (3, 4)]
+        dict(zip(names, ("plain", "without", "he", step, 1.0, norm), strict=True))
+        for step, norm in [(1, 9), (2, 2), (3, 4)]
     ]
-    dead = dict(zip(names, ("plain", "without", 3, 2.0, 0.0), strict=True))
-    assert skips.last_steps([*steps, dead], window=2) == [
-        {"model": "plain", "batch_norm": "without", "layer": 1.0, "norm": 3.0}
+    dead = dict(zip(names, ("plain", "without", "default", 3, 2.0, 0.0), strict=True))
+    assert gradients.last_steps([*steps, dead], window=2) == [
+        {"model": "plain", "batch_norm": "without", "initialisation": "he", "layer": 1.0, "norm": 3.0}
     ]
 
 
@@ -189,6 +190,51 @@ def looked(validation: float | None = None, test: float = 0.5, n: int = 200) -> 
     pointing = {"n": n, "map": test, "centred_box": 0.5, "map_only": hits - n // 2 + 10, "centred_box_only": 10}
     boxes = {"n": n, "map": 0.3, "centred_box": 0.2}
     return {**found, "validation": {"pointing": {"map": validation}}, "pointing": pointing, "max_box_accuracy": boxes}
+
+
+@pytest.mark.parametrize(
+    ("by_default", "by_he", "words"),
+    [
+        (
+            1e-9,
+            0.33,
+            "1e-09 with PyTorch's default initialisation and 0.33 with He's initialisation: whether it vanishes is ",
+        ),
+        (1e-9, 1e-9, "it vanishes with either."),
+        (
+            0.5,
+            None,
+            "beyond float32 with He's initialisation: it vanishes with neither.",
+        ),
+    ],
+)
+def test_what_makes_gradients_vanish_follows_the_metrics(
+    tmp_path: Path, by_default: float, by_he: float | None, words: str
+) -> None:
+    measured = {
+        f"plain_cnn, without batch norm, {name} initialisation": {
+            "first_to_last": {"10": 1.0, "50": ratio},
+            "slope": {"first_to_last": None if ratio is None else -0.1},
+        }
+        for name, ratio in (("default", by_default), ("he", by_he))
+    }
+    write(tmp_path, "metrics/gradients.json", {"data": "embedded", **measured})
+    chapter = skips.chapter(PARAMS, Results(tmp_path))
+    assert chapter.finding.startswith("In the plain net of depth 50 without batch norm")
+    assert words in chapter.finding
+    (table,) = (block for block in chapter.blocks if isinstance(block, Table))
+    assert table.rows[0][1:] == ("1", f"{by_default:.2g}", "0.1-fold")
+
+
+def test_mean_and_variance_of_every_group_are_drawn(tmp_path: Path) -> None:
+    write(tmp_path, "metrics/repeats.json", measured(BETTER, WORSE))
+    header = "architecture,seed,epoch,group,mean,variance,norm\n"
+    rows = [f"{label},{seed},{epoch},stem,-0.01,{epoch},3\n" for label in LABELS for seed in (1, 2) for epoch in (1, 2)]
+    write(tmp_path, "plots/repeats/gradients.csv", header + "".join(rows))
+    drawn = [block for block in skips.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Chart)]
+    variance, mean = (next(iter(chart.spec["datasets"].values())) for chart in drawn)
+    assert [row["variance"] for row in variance] == [2] * 4  # of the last epoch
+    assert [row["size"] for row in mean] == [0.01] * 4
 
 
 def test_data_without_boxes_show_no_localisation(tmp_path: Path) -> None:

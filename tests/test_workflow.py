@@ -260,7 +260,7 @@ def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone:
         assert f'"run": "{name}"' in page
     assert "<script src" not in page
     assert "<link" not in page
-    groups, repeats, gradients, agents = 15, 3, 2, 2
+    groups, repeats, gradients, agents = 17, 3, 2, 2
     confusions = len(PARAMS.tfidf) + len(PARAMS.classify) + len(PARAMS.finetune)
     letters = len(PARAMS.rank)  # confusion of options, without a picture
     one_by_one = ("train", "classify", "finetune", "tsne", "rank", "lm", "agent")  # DVC shows them alone too

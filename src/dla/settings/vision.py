@@ -73,6 +73,8 @@ class GradientStudy:
     data: Name  # a key of `data`
     depths: Annotated[tuple[Count, ...], Field(min_length=2), Distinct]  # plain_cnn: layers; residual_cnn: blocks
     batch_norm: Annotated[tuple[bool, ...], Field(min_length=1), Distinct]  # with, without, or both
+    # Of the convolutions: PyTorch's default, He's, or both.
+    initialisation: Annotated[tuple[Literal["default", "he"], ...], Field(min_length=1), Distinct]
     width: Count  # channels of every layer
     seed: Seed
     steps: Count  # of each network
