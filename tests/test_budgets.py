@@ -94,11 +94,11 @@ CAPS = {  # of a section of `budgets`, whatever of it is capped
     "embed": {"examples": 48, "max_tokens": 48},
     "classify": {"epochs": 1},
     "finetune": {"epochs": 2, "examples": 48, "batch_size": 4, "max_tokens": 48},
-    "tsne": {"points": 40},
+    "tsne": {"points": 50},
     "rank": {"epochs": 1},
     "lm": {"epochs": 2, "steps": 2, "batch_size": 2, "context": 40, "layers": 1, "heads": 2, "width": 8},
     "generate": {"length": 5},
-    "agent": {"seeds": 1, "steps": 1024, "episodes": 2, "checkpoints": 1},
+    "agent": {"seeds": 1, "steps": 1024, "episodes": 2, "validation_episodes": 2, "points": 2, "checkpoints": 1},
 }
 KEPT = {  # of the sections with many entries that are alike: what a chapter needs to say what it has to say
     "train": ("cifar10-plain-20", "cifar10-plain-56", "cifar10-cnn"),
@@ -119,7 +119,7 @@ def shrink(content: Content) -> None:
             budget[section] = dict.fromkeys(names, small) if get_args(kind) else small
     content["runtime"] |= {"device": "cpu", "precision": "float32", "compile": "never", "threads": 1}
     content["tracking"]["tensorboard"] = False
-    content["repeats"] |= {"seeds": content["repeats"]["seeds"][:2], "resamples": 99}
+    content["repeats"]["seeds"] = content["repeats"]["seeds"][:2]
     content["gradients"]["depths"] = [2, 3]
 
 

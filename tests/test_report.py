@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dla.core.errors import UserError
+from dla.data.origin import origin
 from dla.report import depth, features, looks, skips, verse
 from dla.report.chapter import Chart, Picture, Table
 from dla.report.circumstances import circumstances, cuts, flat
@@ -294,27 +295,39 @@ def test_a_level_without_questions_has_an_empty_cell(tmp_path: Path) -> None:
 # --- where data come from -------------------------------------------------------------------------------------
 
 
+def test_what_a_source_is_is_told_by_what_it_names(tmp_path: Path) -> None:
+    mnist, dante = PARAMS.sources["mnist"], PARAMS.sources["dante"]
+    assert isinstance(mnist, DatasetSource)
+    assert isinstance(dante, TextSource)
+    assert origin(mnist, "hub") == "hub"
+    assert origin(dante, "hub") == "web"
+    assert origin(replace(mnist, repository=str(tmp_path)), "hub") == "folder"
+    for url in ("poem.txt", "/poem.txt", "file:///poem.txt"):
+        assert origin(replace(dante, url=url), "hub") == "file"
+    assert origin(replace(mnist, repository=str(tmp_path)), "embedded") == "embedded"
+
+
 def with_own_data() -> Params:
     """The settings with a copy of every data set and of some runs, of a folder or file of one's own."""
     sources = {f"my-{name}": replace(source, **OWN[type(source)]) for name, source in PARAMS.sources.items()}
     data = {f"my-{name}": replace(settings, source=f"my-{settings.source}") for name, settings in PARAMS.data.items()}
-    tables = {"sources": PARAMS.sources | sources, "data": PARAMS.data | data}
+    tables: dict[str, Any] = {"sources": PARAMS.sources | sources, "data": PARAMS.data | data}
     for section, name in (("train", "cifar10-plain-56"), ("tfidf", "tfidf"), ("lm", "dante")):
         table = getattr(PARAMS, section)
         tables[section] = table | {"mine": replace(table[name], data=f"my-{table[name].data}")}
     return replace(PARAMS, budget="quick", **tables)
 
 
-OWN = {
+OWN: dict[type, Any] = {
     DatasetSource: {"repository": "my/folder"},
     ModelSource: {"repository": "my/model"},
     TextSource: {"url": "my/text.txt"},
 }
 
 
-def scored(origin: str, accuracy: float) -> dict[str, Any]:
+def scored(place: str, accuracy: float) -> dict[str, Any]:
     share = {"accuracy": accuracy, "lower": accuracy - 0.03, "upper": accuracy + 0.03, "n": 100}
-    return {"data": origin, "validation": share, "test": share | {"macro": {"f1": accuracy}, "calibration_error": 0.0}}
+    return {"data": place, "validation": share, "test": share | {"macro": {"f1": accuracy}, "calibration_error": 0.0}}
 
 
 def language_model(sample: dict[str, float | None], held_out: dict[str, float | None], **facts: Any) -> dict[str, Any]:
@@ -349,10 +362,10 @@ def test_of_real_data_nothing_is_said_to_be_embedded(tmp_path: Path) -> None:
 
 
 def test_results_on_different_data_are_not_ranked_together(tmp_path: Path) -> None:
-    for name, origin in (("tfidf", "embedded"), ("logreg", "embedded"), ("mine", "folder")):
-        write(tmp_path, f"metrics/classify/{name}.json", scored(origin, 0.9 if name == "mine" else 0.6))
-    for name, origin in (("cifar10-plain-20", "embedded"), ("cifar10-plain-56", "hub"), ("mine", "folder")):
-        write(tmp_path, f"metrics/train/{name}.json", trained(0.5) | {"data": origin})
+    for name, place in (("tfidf", "embedded"), ("logreg", "embedded"), ("mine", "folder")):
+        write(tmp_path, f"metrics/classify/{name}.json", scored(place, 0.9 if name == "mine" else 0.6))
+    for name, place in (("cifar10-plain-20", "embedded"), ("cifar10-plain-56", "hub"), ("mine", "folder")):
+        write(tmp_path, f"metrics/train/{name}.json", trained(0.5) | {"data": place})
         write(tmp_path, f"plots/train/{name}.csv", f"run,epoch,split,accuracy\n{name},1,train,0.5\n")
     params = with_own_data()
     texts, nets = (module.chapter(params, Results(tmp_path)) for module in (features, depth))
