@@ -23,7 +23,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from torch.nn import functional as F
 
 from dla.cli.main import main
-from dla.core.artifacts import read_tensors, read_texts, write_tensors, write_texts
+from dla.core.artifacts import read_metrics, read_table, read_tensors, read_texts, write_tensors, write_texts
 from dla.core.errors import UserError
 from dla.data import embedded
 from dla.settings.text import Embedding, LogisticRegressionHead, MLPHead, Rule, WordCounts
@@ -37,6 +37,7 @@ from dla.text.linear import fit_best, fit_linear
 from dla.text.losses import RankingLoss, hits
 from dla.text.perceptron import perceptron
 from dla.text.rank import option_vectors
+from dla.text.results import write_results
 from dla.text.rules import apply_rule
 from dla.text.scores import answer_metrics, calibration_error, chosen_options, classification
 from dla.text.tfidf import fit_words, read_words
@@ -391,6 +392,18 @@ def test_scores_of_a_classifier() -> None:
     assert found["per_class"]["no"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3)}
     assert found["macro"]["recall"] == 0.75
     assert found["lower"] < 0.75 < found["upper"]
+
+
+def test_a_classifier_keeps_what_it_predicts_for_every_test_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels, probabilities = np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+    found = dict.fromkeys(("validation", "test"), (labels, probabilities))
+    write_results("words", ["no", "yes"], "embedded", found, {"c": 0.1})
+    rows = read_table(Path("plots/confusion/words.csv"))
+    assert [tuple(row.values()) for row in rows] == [(0, "no", "no"), (1, "yes", "no"), (2, "yes", "yes")]
+    assert read_metrics(Path("metrics/classify/words.json"))["c"] == 0.1
 
 
 def test_calibration_error_of_a_model_that_is_too_sure() -> None:
