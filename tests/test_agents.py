@@ -584,7 +584,7 @@ def test_play_prints_a_line_per_episode_and_draws_a_gif(trained: Path, capsys: p
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["wlaker"], "`dvc repro -s agent@wlaker` trains it; trained: walker; did you mean walker?"),
+        (["wlaker"], "'wlaker' is no name under agent in params.yaml; trained: walker; did you mean walker?"),
         (["walker", "--render", "gif"], "--render gif: takes human, or gif and a FILE"),
     ],
 )

@@ -76,6 +76,17 @@ def test_a_net_without_global_pooling_gets_grad_cam() -> None:
     torch.testing.assert_close(maps, torch.relu((weights * features).sum(1)).detach())
 
 
+@pytest.mark.parametrize("features", [True, False])
+def test_maps_of_several_classes_are_those_of_each(features: bool) -> None:
+    torch.manual_seed(0)
+    without = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 32 * 32, 5)).eval()
+    model = warm("cnn") if features else without
+    inputs, classes = torch.randn(3, *SHAPE), torch.tensor([[0, 4], [1, 1], [3, 2]])
+    both = activation_maps(model, inputs, classes)
+    each = [activation_maps(model, inputs, classes[:, k]) for k in range(2)]
+    torch.testing.assert_close(both, torch.stack(each, 1))
+
+
 def test_a_perceptron_has_no_map_and_says_so() -> None:
     with pytest.raises(UserError, match="no convolution"):
         activation_maps(warm("mlp"), torch.randn(1, *SHAPE), torch.tensor([0]))
@@ -185,7 +196,11 @@ class Halves(nn.Module):
 
 def test_the_true_class_is_localised_and_the_predicted_one_is_drawn(tmp_path: Path) -> None:
     boxes = np.array([[0, 0, 4, 8]] * 5, np.float32)  # on the left, where the evidence for class 0 is
-    one = {"images": np.zeros((5, 1, 8, 8), np.uint8), "labels": np.zeros(5, np.int64), "ids": np.arange(5)}
+    one: dict[str, Any] = {
+        "images": np.zeros((5, 1, 8, 8), np.uint8),
+        "labels": np.zeros(5, np.int64),
+        "ids": np.arange(5),
+    }
     tensors = {f"{split}.{name}": value for split in ("validation", "test") for name, value in one.items()}
     prepared = tmp_path / "halves.safetensors"
     write_tensors(prepared, tensors | {"validation.boxes": boxes, "test.boxes": boxes}, {})
@@ -200,3 +215,4 @@ def test_the_true_class_is_localised_and_the_predicted_one_is_drawn(tmp_path: Pa
     assert [drawn.predicted for drawn in explanations.drawn()] == ["right", "right"]
     assert all(drawn.map[:, 4:].min() > drawn.map[:, :4].max() for drawn in explanations.drawn())
     assert found["deletion"]["n"] == 3
+    assert found["pictures"] == 2

@@ -237,7 +237,7 @@ def completed(project: Path, *words: str) -> list[str]:
         (("dla", "predict", "--mo"), ["--model"]),
         (("dla", "predict", "pa"), ["params.yaml"]),
         (("dla", "predict", "x.png", "--model", "cifar10-resnet"), ["cifar10-resnet34", "cifar10-resnet50"]),
-        (("dla", "classify", "--model", "log"), ["logreg"]),
+        (("dla", "classify", "--model", "log"), ["logreg-lab", "logreg"]),
         (("dla", "play", "cartpole-d"), ["cartpole-dqn"]),
         (("dla", "params", "cifar10-m"), ["cifar10-mlp"]),
         (("dla", "doctor", "--budget", "q"), ["quick"]),
@@ -260,7 +260,7 @@ def test_params_lists_names_and_refuses_a_section_that_is_none(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["params", "--names", "tfidf", "classify"]) == 0
-    assert capsys.readouterr().out.split() == ["tfidf", "logreg", "mlp"]
+    assert capsys.readouterr().out.split() == ["tfidf", "logreg-lab", "logreg", "mlp-lab", "mlp"]
     assert main(["params", "--names"]) == 0
     assert {"mnist", "cifar10-cnn", "repeats", "1"} <= set(capsys.readouterr().out.split())
     assert main(["params", "--names", "trian"]) == 2

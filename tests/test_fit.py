@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import torch
 from torch import nn
 
 from dla.core.errors import UserError
-from dla.settings.training import Runtime, Training
+from dla.settings.training import Training
 from dla.text.lm import NextToken
 from dla.text.losses import RankingLoss
 from dla.training.checkpoint import Checkpoint
@@ -27,7 +26,7 @@ from dla.training.fit import (
     mode,
 )
 from dla.training.optim import Steps, build_optimizer, learning_rate_at
-from dla.training.runtime import Plan, threads
+from dla.training.runtime import Plan
 
 PLAN = Plan(torch.device("cpu"), torch.float32, False, "for a test")
 
@@ -105,6 +104,19 @@ def test_every_epoch_trains_with_dropout_on(checkpoint: Checkpoint) -> None:
     model[2].register_forward_hook(lambda module, inputs, output: modes.append(module.training))
     train(checkpoint, model)
     assert modes == ([True] * 4 + [False] * 4) * 3
+
+
+@pytest.mark.parametrize("lost", ["validation loss", "largest weight"])
+def test_what_is_lost_outside_of_training_is_an_error_too(checkpoint: Checkpoint, lost: str) -> None:
+    """A net can learn from finite losses and end in weights, or in a validation, that are none."""
+    model = net()
+    validation = Batches()
+    if lost == "validation loss":
+        validation.batches[0][0][0] = float("nan")
+    else:
+        model.register_buffer("statistic", torch.tensor([float("inf")]))
+    with pytest.raises(UserError, match=rf"the {lost} became (nan|inf) in epoch 1: take a smaller learning_rate"):
+        fit(model, (Batches(), validation), settings(), PLAN, checkpoint)
 
 
 def test_the_kept_weights_are_those_of_the_named_epoch(checkpoint: Checkpoint) -> None:
@@ -324,14 +336,3 @@ def test_a_broken_checkpoint_costs_its_epochs_and_nothing_else(checkpoint: Check
     checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:100])
     torch.manual_seed(1)
     assert train(checkpoint, net()) == expected
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot keep a process to some cores")
-def test_threads_are_one_per_core_that_may_be_used() -> None:
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed)})
-    try:
-        assert threads(Runtime("cpu", "auto", "auto")) == 1
-        assert threads(Runtime("cpu", "auto", "auto", threads=3)) == 3
-    finally:
-        os.sched_setaffinity(0, allowed)

@@ -15,6 +15,8 @@ import pytest
 
 from dla.core.parent import _wait_for_end
 
+from .conftest import ROOT
+
 STAGE = """
 import os, sys, time
 from pathlib import Path
@@ -128,3 +130,20 @@ def test_where_locks_cannot_be_had_a_line_says_so(place: Path) -> None:
     done = subprocess.run([sys.executable, "stages/slow.py", "../../one"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stderr.startswith("warning: slow@../../one cannot be locked")
+
+
+def test_single_stages_side_by_side_wait_for_the_lock_and_are_both_kept(place: Path) -> None:
+    stages = "\n".join(f"  {name}: {{cmd: 'sleep 1; echo {name} > {name}', outs: [{name}]}}" for name in ("a", "b"))
+    (place / "dvc.yaml").write_text(f"stages:\n{stages}\n")
+    dvc = (sys.executable, "-m", "dvc")
+    subprocess.run([*dvc, "init", "--no-scm", "-q"], check=True)
+    both = [started(*dvc, "--wait-for-lock", "repro", "-s", name) for name in ("a", "b")]
+    assert [process.communicate() and process.returncode for process in both] == [0, 0]
+    assert {"  a:", "  b:"} <= set(Path("dvc.lock").read_text().splitlines())
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+def test_pages_that_run_single_stages_side_by_side_let_them_wait(page: Path) -> None:
+    for line in page.read_text().splitlines():
+        if "repro -s" in line and ("&" in line or "SLURM" in line or "CUDA_VISIBLE" in line):
+            assert line.count("dvc --wait-for-lock repro -s") == line.count("repro -s")

@@ -46,8 +46,8 @@ def test_a_seed_draws_another_split_of_the_same_pictures(digits: Path) -> None:
         assert pictures(training, validation) == pictures(*prepared)
         assert [len(training.labels), len(validation.labels)] == [len(split.labels) for split in prepared]
         assert (list(facts.mean), list(facts.std)) == channel_statistics(training.images.numpy())
-        shares = [np.bincount(split.labels.numpy()) / len(split.labels) for split in (training, validation)]
-        np.testing.assert_allclose(*shares, atol=0.005)  # every class in its share
+        trained, held_out = (np.bincount(s.labels.numpy()) / len(s.labels) for s in (training, validation))
+        np.testing.assert_allclose(trained, held_out, atol=0.005)  # every class in its share
     assert pictures(splits[1][1]) != pictures(splits[2][1])
     assert pictures(splits[1][0].first(100)) != pictures(splits[2][0].first(100))
     assert torch.equal(splits[1][0].images, read_training(digits, 1, CPU)[0].images)

@@ -14,10 +14,11 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from dla.cli.main import main
-from dla.core.artifacts import write_tensors
+from dla.core.artifacts import read_tensors, write_tensors
 from dla.data.pixels import to_pixels
 from dla.models.registry import build
 from dla.settings.models import ResNetModel
+from dla.settings.parsing import parse
 from dla.settings.vision import ImageRun
 from dla.vision.weights import read_classifier
 
@@ -102,6 +103,20 @@ def test_a_photo_is_turned_as_its_exif_data_say(place: Path, capsys: pytest.Capt
     assert turned["classes"] == straight["classes"]
 
 
+def test_a_net_whose_feature_map_is_one_place_says_that_it_has_no_map(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors, facts = read_tensors(Path("models/net.safetensors"))
+    run = facts["run"] | {"model": {"family": "cnn", "name": "cnn", "widths": [4] * 5}}
+    model = build(parse(ImageRun, run, "a test").model, (3, 32, 32), 3)
+    tensors = {name: value.numpy() for name, value in model.state_dict().items()}
+    write_tensors(Path("models/net.safetensors"), tensors, facts | {"run": run})
+    assert main(["predict", "photo.jpg", "--model", "net"]) == 0
+    assert main(["predict", "photo.jpg", "--model", "net", "--cam", "map.png"]) == 2
+    assert "map.png: the model's last feature map is one place" in capsys.readouterr().err
+    assert not Path("map.png").exists()
+
+
 def test_the_map_lies_over_the_middle_square_at_the_photos_own_resolution(place: Path) -> None:
     assert main(["predict", "photo.jpg", "--model", "net", "--cam", "map.png"]) == 0
     before, after = (np.asarray(Image.open(name)).astype(int) for name in ("photo.jpg", "map.png"))
@@ -183,7 +198,7 @@ def test_two_photos_of_one_name_would_have_one_map(place: Path, capsys: pytest.C
         ([".", "--model", "net"], "."),
         (
             ["photo.jpg", "--model", "nut"],
-            "models/nut.safetensors: is missing; `dvc repro train@nut` makes it; trained: net",
+            "'nut' is no name under train in params.yaml; trained: net; did you mean net?",
         ),
         (["photo.jpg", "--model", "net", "--cam", "photo.jpg/map.png"], "photo.jpg/map.png: could not be written"),
         (["photo.jpg", "--model", "net", "--cam", "map.xyz"], "map.xyz: '.xyz' is not a format"),
@@ -200,6 +215,16 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(
     assert words in told.err
     assert told.err.count("\n") == 1
     assert told.out == ""
+
+
+def test_a_model_that_is_not_there_names_a_stage_that_is(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "photo.jpg", "--model", "cifar10-resnet43"]) == 2
+    assert capsys.readouterr().err == (
+        "error: 'cifar10-resnet43' is no name under train in params.yaml; trained: none yet; "
+        "did you mean cifar10-resnet34?\n"
+    )
+    assert main(["predict", "photo.jpg", "--model", "cifar10-resnet34"]) == 2
+    assert "is missing; `dvc repro train@cifar10-resnet34` makes it; trained: none yet" in capsys.readouterr().err
 
 
 def test_a_batch_goes_on_with_the_next_and_exits_1(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

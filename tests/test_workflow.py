@@ -198,7 +198,7 @@ TEXTS = {
         ({"budgets.demo.pair.epochs": 1}, PAIRS),
         ({"repeats.loss": 1.0}, {"repeats"}),
         ({"gradients.steps": 10}, {"gradients"}),
-        ({"cam.cifar10-cnn.pictures": 4}, {"cam@cifar10-cnn"}),
+        ({"cam.imagenette-cnn.pictures": 4}, {"cam@imagenette-cnn"}),
         ({"embed.race.max_tokens": 64, "rank.joint.epochs": 3}, {"embed@race", "rank@joint"}),
         ({"agent.cartpole-dqn.double": True}, {"agent@cartpole-dqn", "agents"}),
         ({"agents.resamples": 100}, {"agents"}),
@@ -260,9 +260,10 @@ def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone:
         assert f'"run": "{name}"' in page
     assert "<script src" not in page
     assert "<link" not in page
-    groups, repeats, gradients, agents = 15, 3, 2, 2
+    groups, repeats, gradients, agents = 17, 3, 2, 2
     confusions = len(PARAMS.tfidf) + len(PARAMS.classify) + len(PARAMS.finetune)
+    letters = len(PARAMS.rank)  # confusion of options, without a picture
     one_by_one = ("train", "classify", "finetune", "tsne", "rank", "lm", "agent")  # DVC shows them alone too
     runs = sum(len(getattr(PARAMS, section)) for section in one_by_one)
-    assert page.count("vegaEmbed('#") == groups + repeats + gradients + agents + confusions + runs
+    assert page.count("vegaEmbed('#") == groups + repeats + gradients + agents + confusions + letters + runs
     assert page.count('<img src="static/') == len(PARAMS.cam) + confusions + len(PARAMS.tsne) + len(PARAMS.agent)

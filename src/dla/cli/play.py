@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dla.cli.candidates import offer_names
-from dla.cli.options import count, seed
+from dla.cli.options import count, model_name, seed
 from dla.cli.output import say_written
 from dla.cli.parser import Commands, Parser, add_command
 from dla.core.atomic import destination
@@ -26,7 +26,7 @@ def add(commands: Commands[Parser]) -> None:
         "dla play cartpole-ppo --render human",
         "dla play cartpole-ppo --episodes 3 --render gif episode.gif",
     )
-    name = play.add_argument("name", metavar="RUN", help="a name under `agent` in params.yaml")
+    name = play.add_argument("name", type=model_name, metavar="RUN", help="a name under `agent` in params.yaml")
     play.add_argument("--episodes", type=count, default=1, metavar="N", help="play N episodes (default: 1)")
     play.add_argument(
         "--seed",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dla.cli.candidates import offer_files, offer_names
-from dla.cli.options import count
+from dla.cli.options import count, model_name
 from dla.cli.output import as_json, complain, print_table, say_written
 from dla.cli.parser import Commands, Parser, add_command
 from dla.core.artifacts import picture_format
@@ -37,7 +37,9 @@ def add(commands: Commands[Parser]) -> None:
     images = predict.add_argument(
         "images", nargs="+", type=Path, metavar="IMAGE", help="a photo: JPEG, PNG, WebP, TIFF, ..."
     )
-    model = predict.add_argument("--model", required=True, metavar="RUN", help="a name under `train` in params.yaml")
+    model = predict.add_argument(
+        "--model", required=True, type=model_name, metavar="RUN", help="a name under `train` in params.yaml"
+    )
     cam = predict.add_argument(
         "--cam",
         type=Path,

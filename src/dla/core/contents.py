@@ -61,9 +61,13 @@ def load_weights(net: Net, weights: Mapping[str, Any], path: Path) -> None:
     UserError
         If they are of another net: names, shapes or kinds of number differ.
     """
-    wanted = {name: (tuple(value.shape), value.dtype) for name, value in net.state_dict().items()}
-    there = {name: (tuple(value.shape), value.dtype) for name, value in weights.items()}
+    wanted, there = _kinds(net.state_dict()), _kinds(weights)
     wrong = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
     if wrong:
         raise UserError(f"{path}: holds the weights of another model ({wrong[0]} differs); {REMEDY}")
     net.load_state_dict(weights)
+
+
+def _kinds(weights: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], Any]]:
+    """Shape and kind of number of every tensor; a single number was written as a vector of one."""
+    return {name: (tuple(value.shape) or (1,), value.dtype) for name, value in weights.items()}

@@ -28,15 +28,16 @@ def write_gpt2(folder: Path) -> None:
 
     vocabulary = [END, *_vocabulary([f"{found.summary} {found.body}" for found in docstrings.collect()])]
     numbers = {piece: number for number, piece in enumerate(vocabulary)}
-    pieces = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]"))
+    unknown = {"unk_token": SPECIAL[1]}
+    pieces = Tokenizer(models.WordPiece(numbers, **unknown))
     pieces.normalizer, pieces.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=pieces,
         model_max_length=512,
         model_input_names=["input_ids", "attention_mask"],
-        unk_token="[UNK]",
         bos_token=END,
         eos_token=END,
+        **unknown,
     )
     config = GPT2Config(
         vocab_size=len(vocabulary),

@@ -8,11 +8,10 @@ from typing import Any
 import datasets
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from dla.core.artifacts import write_tensors
 from dla.data.pixels import channel_statistics, to_pixels
-from dla.data.sources import broken, class_names, read_source
+from dla.data.sources import broken, class_names, hold_out, read_labels, read_source, require_pictures
 from dla.settings.data import Images
 
 
@@ -33,13 +32,7 @@ def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:
     """
     train, classes = _read_split(raw, "train", settings)
     test, _ = _read_split(raw, "test", settings)
-    rows = np.arange(len(train["labels"]))
-    kept, held_out = train_test_split(
-        rows,
-        test_size=settings.validation_fraction,
-        stratify=train["labels"],
-        random_state=settings.split_seed,
-    )
+    kept, held_out = hold_out(train["labels"], settings.validation_fraction, settings.split_seed, raw)
     splits = {
         "train": (train, kept),
         "validation": (train, held_out),
@@ -59,9 +52,11 @@ def _read_split(raw: Path, split: str, settings: Images) -> tuple[dict[str, NDAr
     """Columns and class names of one split of the source."""
     rows = read_source(raw, split, (settings.image_column, settings.label_column))
     classes = class_names(rows, settings.label_column, raw)
+    labels = read_labels(rows, settings.label_column, raw)
+    require_pictures(rows, settings.image_column, raw)
     try:
-        return _columns(rows, settings), classes
-    except (OSError, ValueError) as error:
+        return {"labels": labels, **_columns(rows, settings)}, classes
+    except (OSError, ValueError, SyntaxError, AttributeError, KeyError) as error:  # the last two of a missing picture
         raise broken(raw, error) from error
 
 
@@ -69,7 +64,6 @@ def _columns(rows: datasets.Dataset, settings: Images) -> dict[str, NDArray[Any]
     size = settings.image_size
     columns: dict[str, NDArray[Any]] = {
         "images": np.empty((len(rows), settings.channels, size, size), np.uint8),
-        "labels": np.array(rows[settings.label_column], np.int64),
         "ids": np.arange(len(rows), dtype=np.int64),
     }
     if "box" in rows.features:

@@ -9,11 +9,12 @@ import numpy as np
 
 from dla.core.artifacts import write_texts
 from dla.core.errors import UserError
-from dla.data.sources import read_source
+from dla.data.sources import read_source, require_texts
 from dla.settings.data import Questions
 
 COLUMNS = ("example_id", "article", "question", "options", "answer")
 LETTERS = "ABCD"
+LEVELS = ("middle", "high")
 
 
 def prepare(raw: Path, settings: Questions, prepared: Path, source: str) -> None:
@@ -34,19 +35,29 @@ def prepare(raw: Path, settings: Questions, prepared: Path, source: str) -> None
     }
     for split in ("train", "validation", "test"):
         rows = read_source(raw, split, COLUMNS)
+        for column in ("example_id", "article", "question", "answer"):
+            require_texts(rows, column, raw)
+        require_texts(rows, "options", raw, lists=True)
         order = np.arange(len(rows))
         if split == "train":
             order = np.random.default_rng(settings.split_seed).permutation(order)
         picked = rows.select(order)
         answers, options = picked["answer"][:], picked["options"][:]
         for row, answer, offered in zip(order.tolist(), answers, options, strict=True):
-            if answer not in LETTERS or len(offered) != len(LETTERS):
-                raise UserError(f"{raw}: row {row} of {split} has {len(offered)} options and answer {answer!r}")
+            if answer not in tuple(LETTERS) or len(offered or ()) != len(LETTERS):
+                raise UserError(f"{raw}: row {row} of {split} has {len(offered or ())} options and answer {answer!r}")
         table["split"] += [split] * len(rows)
         table["id"] += order.tolist()
         table["article"] += picked["article"][:]
         table["question"] += picked["question"][:]
         table["options"] += options
         table["answer"] += [LETTERS.index(answer) for answer in answers]
-        table["level"] += [re.split(r"\d", name)[0] for name in picked["example_id"]]
+        table["level"] += [_level(name, raw) for name in picked["example_id"]]
     write_texts(prepared, table, {"source": source})
+
+
+def _level(name: str, raw: Path) -> str:
+    """The word that begins the name of a question."""
+    if (level := re.split(r"\d", name)[0]) not in LEVELS:
+        raise UserError(f"{raw}: the question {name!r} begins with the name of no level: {', '.join(LEVELS)}")
+    return level

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from dla.core.artifacts import write_texts
-from dla.data.sources import class_names, read_source
+from dla.data.sources import class_names, hold_out, read_labels, read_source, require_texts
 from dla.settings.data import Texts
 
 
@@ -27,12 +26,10 @@ def prepare(raw: Path, settings: Texts, prepared: Path, source: str) -> None:
     columns = (settings.text_column, settings.label_column)
     train, test = (read_source(raw, split, columns) for split in ("train", "test"))
     classes = class_names(train, settings.label_column, raw)
-    kept, held_out = train_test_split(
-        np.arange(len(train)),
-        test_size=settings.validation_fraction,
-        stratify=train[settings.label_column][:],
-        random_state=settings.split_seed,
-    )
+    for rows in (train, test):
+        require_texts(rows, settings.text_column, raw)
+    labels, _ = (read_labels(rows, settings.label_column, raw) for rows in (train, test))
+    kept, held_out = hold_out(labels, settings.validation_fraction, settings.split_seed, raw)
     chosen = {"train": (train, kept), "validation": (train, held_out), "test": (test, np.arange(len(test)))}
     table: dict[str, list[object]] = {"split": [], "id": [], "text": [], "label": []}
     for split, (rows, ids) in chosen.items():

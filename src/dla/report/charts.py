@@ -78,6 +78,20 @@ def profile(rows: list[Row], x: Column, y: Column, colour: str) -> Spec:
     )
 
 
+def groups(rows: list[Row], x: Column, y: Column, colour: str) -> Spec:
+    """A point per row on a log scale, over the names in `x` in the order they come in, colours side by side."""
+    order = list(dict.fromkeys(row[x[0]] for row in rows))
+    points = alt.Chart(_data(rows)).mark_point(size=30, strokeWidth=1.5, opacity=0.8)
+    encoded = points.encode(
+        x=alt.X(f"{x[0]}:N", title=x[1], sort=order, axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset(f"{colour}:N", sort=list(dict.fromkeys(row[colour] for row in rows))),
+        y=_axis(alt.Y, y, log=True),
+        color=_colour(rows, colour),
+        tooltip=_told([colour, x[0]], ["seed", y[0]]),
+    )
+    return _finish(encoded)
+
+
 def intervals(rows: list[Row], title: str, reference: float | None = None) -> Spec:
     """A dot and, if it has one, its interval per row of `name`, `value`, `lower` and `upper`, the best at the top."""
     order = [row["name"] for row in sorted(rows, key=lambda row: -row["value"])]

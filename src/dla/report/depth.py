@@ -11,6 +11,7 @@ from dla.report.statements import Share, compare, count
 from dla.settings.models import DeepCNNModel
 from dla.settings.vision import ImageRun
 from dla.settings.whole import Params
+from dla.statistics.classifiers import compare_cases
 
 Tested = dict[str, tuple[ImageRun, Row, Share]]  # runs by name: settings, metrics, accuracy on the test pictures
 
@@ -22,7 +23,7 @@ def chapter(params: Params, results: Results) -> Chapter:
     return Chapter(
         key="depth",
         question="Do deeper plain networks fail?",
-        finding=_finding(tested),
+        finding=_finding(tested, results),
         about=about(params, origins),
         embedded=any(place == "embedded" for _, place in origins),
         blocks=_blocks(tested, results),
@@ -42,16 +43,17 @@ def _origin(name: str, tested: Tested) -> Origin:
     return run.data, metrics["data"]
 
 
-def _finding(tested: Tested) -> str:
+def _finding(tested: Tested, results: Results) -> str:
     """The deepest plain net against the shallowest on the same data."""
     if not tested:
         return NOTHING
     depths = _plain_depths(tested)
     if len(set(depths.values())) < 2:
         return "Not shown: this takes plain nets of two depths on the same data."
-    shallow, deep = min(depths, key=lambda name: depths[name]), max(depths, key=lambda name: depths[name])
-    first, second = ((f"the plain net of {depths[name]} layers", tested[name][2]) for name in (deep, shallow))
-    return f"{compare(first, second, 'test pictures')} One seed each; the next chapter has many."
+    pair = max(depths, key=lambda name: depths[name]), min(depths, key=lambda name: depths[name])
+    first, second = ((f"the plain net of {depths[name]} layers", tested[name][2]) for name in pair)
+    cases = compare_cases(*(results.rows(f"data/tested/{name}.csv", f"train@{name}") for name in pair))
+    return f"{compare(first, second, 'test pictures', cases)} One seed each; the next chapter has many."
 
 
 def _plain_depths(tested: Tested) -> dict[str, int]:
@@ -80,10 +82,10 @@ def _blocks(tested: Tested, results: Results) -> list[Block]:
             spec = charts.curves(rows, ("epoch", "epoch"), ("accuracy", "accuracy (fraction of pictures)"))
             blocks.append(Chart(caption, spec))
     for origin in origins:
-        names = {name: share for name, (_, _, share) in tested.items() if _origin(name, tested) == origin}
-        if len(names) > 1:
+        shares = {name: share for name, (_, _, share) in tested.items() if _origin(name, tested) == origin}
+        if len(shares) > 1:
             caption = f"Test accuracy of every run on {title(origin)}, with 95 % intervals over the pictures."
-            points = [{"name": n, "value": s.value, "lower": s.lower, "upper": s.upper} for n, s in names.items()]
+            points = [{"name": n, "value": s.value, "lower": s.lower, "upper": s.upper} for n, s in shares.items()]
             blocks.append(Chart(caption, charts.intervals(points, "accuracy (fraction of pictures)")))
     return [*blocks, _table(tested)] if tested else blocks
 

@@ -24,7 +24,7 @@ Scored = dict[str, dict[str, Any]]  # metrics by stage
 
 @dataclass(frozen=True)
 class Tested:
-    """The stages that were tested on one data set from one place."""
+    """The stages that were tested on one data set: accuracies on different ones are not compared."""
 
     origin: Origin
     questions: bool
@@ -32,14 +32,9 @@ class Tested:
     controls: frozenset[str]  # stages that see the options alone, or have learned nothing
 
     @property
-    def data(self) -> str:
-        """The data set by name, and that it is embedded if it is."""
-        return title(self.origin)
-
-    @property
     def of(self) -> str:
-        """What the data set consists of."""
-        return "questions" if self.questions else "texts"
+        """What the data set consists of, and its title."""
+        return f"{'questions' if self.questions else 'texts'} of {title(self.origin)}"
 
     def stages(self, *kinds: str) -> Scored:
         """Those of the given kinds of stage, controls left out."""
@@ -54,6 +49,7 @@ def chapter(params: Params, results: Results) -> Chapter:
     """Classifiers of texts, a picture of the features, and answers to questions, data set by data set."""
     tested = _read(params, results)
     scatters = _scatters(params, results)
+    origins = [group.origin for group in tested]
     texts = [group for group in tested if not group.questions]
     questions = [group for group in tested if group.questions]
     findings = [*(_about_heads(group, results) for group in texts), *(_about_answers(g, results) for g in questions)]
@@ -67,8 +63,8 @@ def chapter(params: Params, results: Results) -> Chapter:
         key="features",
         question="What do frozen features buy?",
         finding=" ".join(filter(None, findings)) or NOTHING,
-        about=about(params, [group.origin for group in tested]),
-        embedded=any(place == "embedded" for _, place in (group.origin for group in tested)),
+        about=about(params, origins),
+        embedded=any(place == "embedded" for _, place in origins),
         blocks=blocks,
         commands=("dvc repro tfidf classify finetune tsne rank",),
         missing=tuple(results.missing),
@@ -76,7 +72,7 @@ def chapter(params: Params, results: Results) -> Chapter:
 
 
 def _read(params: Params, results: Results) -> list[Tested]:
-    """Every text stage's metrics, by the data that it was tested on."""
+    """Every text stage's metrics, by the data set that it was tested on and where this came from."""
     stages = [("tfidf", name, settings.data) for name, settings in params.tfidf.items()]
     stages += [("classify", name, params.embed[head.features].data) for name, head in params.classify.items()]
     stages += [("finetune", name, settings.data) for name, settings in params.finetune.items()]
@@ -128,7 +124,7 @@ def _about_heads(group: Tested, results: Results) -> str:
     return compare(
         (f"{_name(first)} on frozen features", _share(frozen[first])),
         (f"{_name(second)} on counted words", _share(counted[second])),
-        f"test texts of {group.data}",
+        f"test {group.of}",
         _compare(first, second, results),
     )
 
@@ -141,7 +137,7 @@ def _about_answers(group: Tested, results: Results) -> str:
     best = _best(trained)
     share = _share(trained[best])
     above = "more than" if share.lower > CHANCE else "not shown to be more than"
-    said = f"Of {count(share.n)} questions {_name(best)}, the best scorer on validation, answers {share} rightly, "
+    said = f"Of {count(share.n)} {group.of} {_name(best)}, the best scorer on validation, answers {share} rightly, "
     controls = {stage: _compare(best, stage, results) for stage in group.scored if stage in group.controls}
     return f"{said}{above} guessing would.{_above_controls(group, controls)}"
 
@@ -161,7 +157,8 @@ def _above_controls(group: Tested, compared: dict[str, Comparison | None]) -> st
         ]
         if names:
             sides.append(f"{words} {', '.join(names)}")
-    return f" {'. '.join(sides)}: controls that see the options alone or have learned nothing (McNemar's exact test after Holm)."
+    tested = "controls that see the options alone or have learned nothing (McNemar's exact test after Holm)"
+    return f" {'. '.join(sides)}: {tested}."
 
 
 def _accuracies(group: Tested) -> Block:
@@ -169,8 +166,8 @@ def _accuracies(group: Tested) -> Block:
     points = [{"name": n, "value": s.value, "lower": s.lower, "upper": s.upper} for n, s in shares.items()]
     chance = CHANCE if group.questions else None
     dotted = "; the dotted line is guessing" if group.questions else ""
-    caption = f"Accuracy on the test {group.of} of {group.data}, with 95 % intervals{dotted}."
-    return Chart(caption, charts.intervals(points, f"accuracy (fraction of {group.of})", chance))
+    caption = f"Accuracy on the test {group.of}, with 95 % intervals{dotted}."
+    return Chart(caption, charts.intervals(points, f"accuracy (fraction of {group.of.partition(' ')[0]})", chance))
 
 
 def _head_table(group: Tested) -> Table:
@@ -186,7 +183,7 @@ def _head_table(group: Tested) -> Table:
         for stage, found in group.scored.items()
     ]
     header = ("classifier", "validation", "test accuracy (95 % interval)", "macro F1", "calibration error", LABORATORY)
-    return Table(f"Classifiers of {group.data}.", header, rows)
+    return Table(f"Classifiers of {group.of}.", header, rows)
 
 
 def _answer_table(group: Tested) -> Table:
@@ -198,8 +195,8 @@ def _answer_table(group: Tested) -> Table:
         validation = percent(found["validation"]["accuracy"])
         rows.append((name, validation, str(_share(found)), *levels, ACCURACY.get(stage, NONE)))
     header = ("scorer", "validation", "test accuracy (95 % interval)", "level middle", "level high", LABORATORY)
-    caption = f"Answers to the questions of {group.data} with four options; guessing gets 25 %. "
-    return Table(f"{caption}A control sees the options alone, or has learned nothing.", header, rows)
+    caption = f"Answers to {group.of} with four options; guessing gets 25 %. A control sees the options alone, or has "
+    return Table(f"{caption}learned nothing.", header, rows)
 
 
 def _confusion(group: Tested, results: Results) -> list[Block]:

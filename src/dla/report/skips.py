@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import asdict, replace
-from statistics import median
 from typing import Any
 
-from dla.report import charts
+from dla.report import charts, gradients
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Table
-from dla.report.results import Results, Row
+from dla.report.results import Results
 from dla.report.sources import about
 from dla.report.statements import p_value, percent
 from dla.settings.models import ResNetModel
@@ -29,19 +27,22 @@ WITHOUT_SKIPS = {"resnet34": "convnet34", "resnet20": "plain20"}
 def chapter(params: Params, results: Results) -> Chapter:
     """The pair over seeds, and gradients by depth."""
     repeats = results.metrics("metrics/repeats.json", "repeats")
-    gradients = results.metrics("metrics/gradients.json", "gradients")
+    by_depth = results.metrics("metrics/gradients.json", "gradients")
     labels = tuple(contender.label for contender in params.pair)
-    studies = ((params.pair.first.data, repeats), (params.gradients.data, gradients))
+    studies = ((params.pair.first.data, repeats), (params.gradients.data, by_depth))
     origins = [(data, found["data"]) for data, found in studies if found is not None]
     blocks: list[Block] = []
+    findings: list[str] = []
     if repeats is not None:
-        blocks += [*_curves(results), _table(repeats, labels, params.repeats.confidence)]
-    if gradients is not None:
-        blocks += _gradients(params, results)
+        findings.append(_finding(repeats, labels, params.repeats.confidence))
+        blocks += [*_curves(results), _table(repeats, labels, params.repeats.confidence), *_groups(results)]
+    if by_depth is not None:
+        findings += gradients.finding(by_depth)
+        blocks += gradients.blocks(params, results, by_depth)
     return Chapter(
         key="skips",
         question=question(params.pair),
-        finding=NOTHING if repeats is None else _finding(repeats, labels, params.repeats.confidence),
+        finding=" ".join(findings) or NOTHING,
         about=about(params, origins),
         embedded=any(place == "embedded" for _, place in origins),
         blocks=blocks,
@@ -168,33 +169,19 @@ def _number(value: float | None, *, share: bool, sign: str = "") -> str:
     return f"{100 * value:{sign}z.1f} {unit}" if share else f"{value:{sign}z.2f}"
 
 
-# --- gradients ------------------------------------------------------------------------------------------------
-
-
-def _gradients(params: Params, results: Results) -> list[Block]:
-    """How large gradients are, layer by layer, in the deepest nets."""
-    deepest = max(params.gradients.depths)
-    rows = [row for row in results.rows("plots/gradients/layers.csv", "gradients") if row["depth"] == deepest]
-    points = last_steps(rows, params.gradient_study.window)
-    if not points:
-        return []
-    caption = (
-        f"Norm of the gradient in every layer of nets of depth {deepest}, median of the last steps; the first layer is "
-        "the one nearest to the picture. Nets without batch normalisation are dotted."
-    )
-    axes = ("layer", "layer"), ("norm", "norm of the gradient")
-    return [
-        Chart(caption, charts.curves(points, *axes, colour="model", dash=("batch_norm", "with batch norm"), log=True))
-    ]
-
-
-def last_steps(rows: list[Row], window: int) -> list[Row]:
-    """One row per net and layer: the median norm of the last steps, where there is any gradient at all."""
-    last = max((row["step"] for row in rows), default=0)
-    norms: dict[tuple[str, str, float], list[float]] = defaultdict(list)
-    for row in rows:
-        if row["step"] > last - window:
-            norms[row["model"], row["batch_norm"], row["layer"]].append(row["norm"])
-    medians = {key: median(values) for key, values in norms.items()}
-    names = ("model", "batch_norm", "layer", "norm")
-    return [dict(zip(names, (*key, value), strict=True)) for key, value in medians.items() if value > 0]
+def _groups(results: Results) -> list[Block]:
+    """Variance and mean of the gradient in every group of layers, which the laboratory logged."""
+    rows = results.rows("plots/repeats/gradients.csv", "repeats")
+    last = [row for row in rows if row["epoch"] == max(row["epoch"] for row in rows)]
+    sized = [row | {"size": abs(row["mean"])} for row in last if row["mean"]]
+    spread = [row for row in last if row["variance"] and row["variance"] > 0]  # rounding may leave less than nothing
+    place = ("group", "group of layers, from the picture to the classes")
+    over = "of a gradient's entries in every group of layers, over all steps of the last epoch; a point per seed."
+    blocks: list[Block] = []
+    if spread:
+        spec = charts.groups(spread, place, ("variance", "variance of the gradient"), "architecture")
+        blocks.append(Chart(f"Variance {over}", spec))
+    if sized:
+        spec = charts.groups(sized, place, ("size", "mean of the gradient, without sign"), "architecture")
+        blocks.append(Chart(f"Mean, without its sign, {over} That of the head is rounding: it adds up to zero.", spec))
+    return blocks

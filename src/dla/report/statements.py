@@ -34,11 +34,6 @@ class Share:
     def __str__(self) -> str:
         return f"{percent(self.value)} ({100 * self.lower:.1f} to {100 * self.upper:.1f})"
 
-    def exceeds(self, other: Share) -> bool:
-        """Whether even the lower end is above the other's upper one: a strict test, as intervals may overlap a little
-        where a difference could be shown."""
-        return self.lower > other.upper
-
 
 def percent(share: float | None, digits: int = 1) -> str:
     """25.0 %."""
@@ -68,12 +63,12 @@ def compare(first: tuple[str, Share], second: tuple[str, Share], of: str, cases:
     Parameters
     ----------
     of : what the shares are of
-    cases : where both are of the same cases, how these compare: McNemar's exact test decides. Where it is not known,
-        intervals that are apart do.
+    cases : how the two compare case by case: McNemar's exact test decides. Without it nothing is shown, as it is not
+        known how often intervals that are apart would be by chance.
     """
     swapped = first[1].value < second[1].value
     (better, x), (worse, y) = (second, first) if swapped else (first, second)
-    shown = "the difference is shown" if x.exceeds(y) else "a difference is not shown"
+    shown = f"a difference is not shown, as there are no predictions for the same {of}"
     if cases is not None:
         shown = paired_difference(cases.swapped() if swapped else cases, of)
     return f"{better[0].upper()}{better[1:]} gets {x} of {count(x.n)} {of} right, {worse} {y}: {shown}."

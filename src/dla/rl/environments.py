@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -169,8 +168,6 @@ class Place:
                 single.close()
                 if render_mode not in known:
                     raise UserError(f"environment {self.environment!r}: cannot be drawn as {render_mode}")
-                if render_mode == "rgb_array":  # no window is wanted, and SDL complains where there can be none
-                    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
                 single = gymnasium.make(spec, render_mode=render_mode, **self.kwargs)
         return single if isinstance(single.observation_space, spaces.Box) else FlattenObservation(single)
 

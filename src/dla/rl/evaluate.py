@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -166,6 +168,7 @@ def play(net: nn.Module, place: Place, seed: int, mode: str | None) -> Iterator[
 
     An episode that does not end is cut off after `place.limit` steps; more than `RECORDED` are not recorded.
     """
+    choose_screen(mode)
     single = place.make_one(mode)
     drawn = RECORDED if mode == "rgb_array" else 0  # a window is drawn by the steps themselves
     try:
@@ -192,6 +195,21 @@ def record(net: nn.Module, place: Place, seed: int) -> list[Any]:
         told = textwrap.fill(str(error), 48)
         ImageDraw.Draw(picture).multiline_text((10, 10), told, "black", ImageFont.load_default(12))
         return [np.asarray(picture)]
+
+
+def choose_screen(mode: str | None) -> None:
+    """Have pictures drawn without a screen, of which SDL would complain where there is none; a window needs one.
+
+    Raises
+    ------
+    UserError
+        If a window is asked for and there is no screen.
+    """
+    if mode == "rgb_array":
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    if mode == "human" and sys.platform == "linux" and not any(map(os.environ.get, screens)):
+        raise UserError("no window can be opened, as there is no screen here; write a file: --render gif episode.gif")
 
 
 def write_gif(path: Path, frames: Sequence[Any]) -> None:

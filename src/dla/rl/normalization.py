@@ -27,7 +27,7 @@ class Standardize(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(size, dtype=torch.float64))
         self.register_buffer("variance", torch.ones(size, dtype=torch.float64))
-        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("count", torch.zeros(1, dtype=torch.float64))
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = (vectors - self.mean.float()) / self.deviation().float()

@@ -19,7 +19,8 @@ from dla.rl.ppo import ActorCritic
 from dla.rl.seeds import first_seed
 from dla.rl.train import TrainedAgent, all_rows, curves
 from dla.settings.agents import Agent, DQNRun, PPORun
-from dla.settings.parsing import did_you_mean, parse_kept
+from dla.settings.params import untrained
+from dla.settings.parsing import parse_kept
 
 MODELS = Path("models/agents")
 
@@ -93,11 +94,7 @@ def read_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tup
     """
     path = folder / f"{name}.safetensors"
     if not path.exists():
-        there = sorted(file.stem for file in folder.glob("*.safetensors"))
-        raise UserError(
-            f"{path}: is missing; `dvc repro -s agent@{name}` trains it; trained: "
-            f"{', '.join(there) or 'none yet'}{did_you_mean(name, there)}"
-        )
+        raise untrained(path, ["agent"], sorted(file.stem for file in folder.glob("*.safetensors")))
     tensors, metadata = read_tensors(path)
     run = parse_kept(Metadata, metadata, path).agent
     chosen = run.seeds[0] if seed is None else seed

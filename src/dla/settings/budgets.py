@@ -28,7 +28,7 @@ class TrainCaps:
     """Upper limits on a run; what is left out is not limited."""
 
     epochs: Count | None = None
-    examples: Count | None = None  # training images
+    examples: Several | None = None  # training images
     batch_size: Several | None = None
     width: Count | None = None  # of every layer
 

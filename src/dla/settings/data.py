@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from dla.settings.parsing import STRICT
-from dla.settings.values import Name, Seed
+from dla.settings.values import Inside, Key, Name, Seed
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -17,8 +17,8 @@ class DatasetSource:
 
     type: Literal["dataset"]
     repository: Name  # owner/name on the Hub, or a folder on this machine
-    revision: Name  # branch, tag or commit
-    files: dict[str, tuple[Name, ...]]  # split -> patterns of its files in the repository
+    revision: Inside  # branch, tag or commit
+    files: dict[Key, tuple[Inside, ...]]  # split -> patterns of its files in the repository
     embedded: Name  # the embedded source that stands in for it under a budget with source: embedded
 
 
@@ -28,8 +28,8 @@ class ModelSource:
 
     type: Literal["model"]
     repository: Name  # owner/name on the Hub, or a folder on this machine
-    revision: Name  # branch, tag or commit
-    files: tuple[Name, ...]  # patterns of its files in the repository
+    revision: Inside  # branch, tag or commit
+    files: tuple[Inside, ...]  # patterns of its files in the repository
     embedded: Name  # what stands in for it under a budget with source: embedded
 
 

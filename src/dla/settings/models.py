@@ -53,6 +53,7 @@ class DeepCNNModel:
     width: Count  # channels of every layer
     depth: Count  # plain_cnn: convolutions after the stem; residual_cnn: blocks of two convolutions
     batch_norm: bool = True  # after every convolution
+    initialisation: Literal["default", "he"] = "he"  # of the convolutions: PyTorch's, or He's for layers with ReLU
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from dla.settings.models import Model
 from dla.settings.parsing import STRICT
 from dla.settings.training import Training
-from dla.settings.values import Count, Distinct, Name, Positive, Seed, Several
+from dla.settings.values import Count, Distinct, Label, Name, Positive, Seed, Several
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -21,7 +21,7 @@ class ImageTraining(Training):
 
     data: Name  # a key of `data`
     model: Model
-    examples: Count | None = None  # the first of the shuffled training images; all if left out
+    examples: Several | None = None  # the first of the shuffled training images; all if left out
     crop_padding: Annotated[int, Field(ge=0, le=64)] = 0  # pixels around the picture before a random crop
     flip: bool = False  # mirror half of the training images
 
@@ -38,7 +38,7 @@ class ImageRun(ImageTraining):
 class Contender(ImageTraining):
     """One of two trainings that are compared."""
 
-    label: Name  # its name in tables and plots
+    label: Label  # its name in tables and plots
 
     def run(self, seed: int) -> ImageRun:
         """This training from one seed, which draws its split too."""
@@ -73,6 +73,8 @@ class GradientStudy:
     data: Name  # a key of `data`
     depths: Annotated[tuple[Count, ...], Field(min_length=2), Distinct]  # plain_cnn: layers; residual_cnn: blocks
     batch_norm: Annotated[tuple[bool, ...], Field(min_length=1), Distinct]  # with, without, or both
+    # Of the convolutions: PyTorch's default, He's, or both.
+    initialisation: Annotated[tuple[Literal["default", "he"], ...], Field(min_length=1), Distinct]
     width: Count  # channels of every layer
     seed: Seed
     steps: Count  # of each network

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from dla.settings.agents import Agent, AgentComparison
@@ -15,18 +14,10 @@ from dla.settings.language import Generation, LanguageModel
 from dla.settings.parsing import STRICT, refer
 from dla.settings.text import AnswerScorer, Embedding, FineTuning, Head, MLPHead, Ranking, Scatter, WordCounts
 from dla.settings.training import Runtime, Tracking, Training
+from dla.settings.values import Key
 from dla.settings.vision import Explanation, GradientStudy, ImageRun, Pair, Repeats
 
 T = TypeVar("T")
-
-
-def _portable(name: str) -> str:
-    if not name or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in name) or name.startswith("."):
-        raise ValueError("names are letters, digits, '-', '_' and '.'")
-    return name
-
-
-Key = Annotated[str, AfterValidator(_portable)]
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
+from dla.core.errors import UserError
 from dla.text.encode import Tokens, pad
 from dla.training.order import Order
 
@@ -59,6 +60,11 @@ class TokenBatches:
     padding : the token that stands for none
     parts : epochs that one pass over the data is divided into, so that a long pass is looked at and saved on its way
     difficulty : (N,) of every target, on the CPU; the first pass goes from the lowest to the highest
+
+    Raises
+    ------
+    UserError
+        If a pass has fewer batches than parts.
     """
 
     def __init__(
@@ -76,6 +82,8 @@ class TokenBatches:
         self.padding = padding
         self.options = len(sequences) // max(len(targets), 1)
         self.order = Order(len(targets), batch_size, seed)
+        if parts > max(len(self.order), 1):
+            raise UserError(f"parts = {parts} leave nothing for some of them: a pass has {len(self.order)} batches")
         self.parts = parts
         self.difficulty = torch.zeros(len(targets)) if difficulty is None else difficulty
 

@@ -33,4 +33,8 @@ def read_labelled(path: Path, split: str) -> tuple[Labelled, Metadata]:
     vectors, labels = tensors["features"], tensors["labels"]
     if vectors.ndim != 2 or labels.shape != vectors.shape[:1] or not len(labels):
         raise UserError(f"{path}: the vectors and labels of {split} do not fit each other; {REMEDY}")
+    seen = set(labels.tolist())
+    if split == "train" and len(seen) < len(metadata["classes"]):
+        absent = next(name for number, name in enumerate(metadata["classes"]) if number not in seen)
+        raise UserError(f"{path}: none of its {len(labels)} training texts is of class {absent!r}; take more examples")
     return Labelled(vectors, labels), metadata

@@ -147,7 +147,7 @@ def _read(folder: Path, facts: Metadata) -> tuple[Any, Any]:
         kind, labels = "AutoModelForSequenceClassification", {"id2label": names, "label2id": numbers}
     else:
         kind, labels = "AutoModelForMultipleChoice", {}
-    tokenizer, model = read_pretrained(folder, kind, **WHOLE_ATTENTION, **labels)
+    tokenizer, model = read_pretrained(folder, kind, new_head=True, **WHOLE_ATTENTION, **labels)
     replace_dropout(model)
     return tokenizer, model
 

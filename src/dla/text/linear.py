@@ -39,20 +39,16 @@ def fit_best(
 
     Parameters
     ----------
-    train, validation : vectors (N, D) and labels (N,); validation is looked at where there is a choice
+    train, validation : vectors (N, D) and labels (N,)
     candidates : values of C
     iterations, scale : as `fit_linear` takes them
     """
     vectors, labels = validation
-    best: tuple[Linear, float] | None = None
-    most = -1
-    for c in sorted(candidates):
-        linear = fit_linear(*train, c, iterations, scale=scale)
-        right = int((linear.probabilities(vectors).argmax(1) == labels).sum()) if len(candidates) > 1 else 0
-        if right > most:
-            best, most = (linear, c), right
-    assert best is not None  # settings have at least one candidate
-    return best
+
+    def right(fitted: tuple[Linear, float]) -> int:
+        return int((fitted[0].probabilities(vectors).argmax(1) == labels).sum())
+
+    return max(((fit_linear(*train, c, iterations, scale=scale), c) for c in sorted(candidates)), key=right)
 
 
 def fit_linear(vectors: Any, labels: NDArray[Any], c: float, iterations: int, *, scale: bool) -> Linear:

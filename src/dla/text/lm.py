@@ -73,8 +73,9 @@ class Passages:
         """The batches, the same in every epoch; what is left over at the end is a shorter passage of its own."""
         inputs, targets = self.tokens[:-1], self.tokens[1:]
         whole = len(inputs) // self.context * self.context
-        for x, y in zip(inputs[:whole].split(self.size), targets[:whole].split(self.size), strict=True):
-            yield x.view(-1, self.context), y.view(-1, self.context)
+        for first in range(0, whole, self.size):
+            part = slice(first, min(first + self.size, whole))
+            yield inputs[part].view(-1, self.context), targets[part].view(-1, self.context)
         if whole < len(inputs):
             yield inputs[None, whole:], targets[None, whole:]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from dla.core.errors import UserError
 from dla.settings.text import WordCounts
 from dla.text.linear import Linear, fit_best
 
@@ -44,10 +45,20 @@ def fit_words(settings: WordCounts, train: Labelled, validation: Labelled) -> tu
     vectorizer = TfidfVectorizer(
         ngram_range=(1, settings.longest), min_df=settings.rarest, sublinear_tf=True, dtype=np.float32
     )
-    counted = vectorizer.fit_transform(train[0]), train[1]
+    counted = _count(vectorizer, train[0]), train[1]
     held_out = vectorizer.transform(validation[0]), validation[1]
     linear, c = fit_best(counted, held_out, settings.c, settings.iterations, scale=False)
     return WordCounter(vectorizer, linear), c
+
+
+def _count(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> Any:
+    """Learn the n-grams of texts; their weights (N, n-grams)."""
+    try:
+        return vectorizer.fit_transform(texts)
+    except ValueError:  # in scikit-learn's words, which name none of our settings
+        raise UserError(
+            f"no word occurs in as many as rarest = {vectorizer.min_df} of the {len(texts)} training texts; take fewer"
+        ) from None
 
 
 def read_words(tensors: dict[str, NDArray[Any]], settings: WordCounts) -> WordCounter:

@@ -13,16 +13,26 @@ from sklearn.manifold import trustworthiness
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
+from dla.core.errors import UserError
 from dla.figures import new_figure
 from dla.settings.text import Scatter
 
 COLUMNS = ("x", "y", "class", "text")
 NEIGHBOURS = 10
+FEWEST = 50  # texts: four of five folds of fewer leave a class no ten neighbours
 JUDGED = 5000  # points at most that trustworthiness is measured on: it compares all pairs
 
 
 def choose(count: int, settings: Scatter) -> NDArray[Any]:
-    """Rows of random texts, at most `points` of `count`, in order."""
+    """Rows of random texts, at most `points` of `count`, in order.
+
+    Raises
+    ------
+    UserError
+        If there are too few texts for the measures.
+    """
+    if count < FEWEST:
+        raise UserError(f"t-SNE: split {settings.split} of {settings.features} has {count} texts, {FEWEST} are needed")
     generator = np.random.default_rng(settings.seed)
     return np.sort(generator.permutation(count)[: settings.points])
 

@@ -145,8 +145,9 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
 def _digest(tensors: Mapping[str, np.ndarray[Any, Any]], tree: Any) -> str:
     digest = hashlib.blake2b(json.dumps(tree, sort_keys=True).encode(), digest_size=16)
     for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
-        digest.update(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data)
+        written = np.ascontiguousarray(tensor)  # which makes a vector of a single number
+        digest.update(f"{name} {written.dtype} {written.shape}".encode())
+        digest.update(written.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

@@ -117,7 +117,7 @@ def fit(
     Raises
     ------
     UserError
-        If the loss is no longer a finite number.
+        If a loss or a weight is no longer a finite number.
     """
     train, validation = data
     objective = objective or CrossEntropy(settings.label_smoothing)
@@ -130,9 +130,11 @@ def fit(
         first, total = (number - 1) * len(train), settings.epochs * len(train)
         steps = Steps(settings, optimizer, first, total, probe)
         scores = train_epoch(compute, model, train.epoch(number), objective, plan, steps)
-        _require_finite(scores.loss, number, settings)
+        _require_finite("training loss", scores.loss, number, settings)
         measured = probe.epoch() if probe else {}
         epoch = Epoch(number, steps.rate, scores, evaluate(compute, model, validation, objective, plan), measured)
+        _require_finite("validation loss", epoch.validation.loss, number, settings)
+        _require_finite("largest weight", _largest(model), number, settings)
         history.append(epoch)
         if best == 0 or _is_better(epoch, history[best - 1], settings.keep):
             best, kept = number, {name: value.detach().clone() for name, value in model.state_dict().items()}
@@ -241,12 +243,19 @@ def _is_better(epoch: Epoch, best: Epoch, keep: str) -> bool:
     return (epoch.validation.accuracy, -epoch.validation.loss) > (best.validation.accuracy, -best.validation.loss)
 
 
-def _require_finite(loss: float, number: int, settings: Training) -> None:
-    if not math.isfinite(loss):
+def _require_finite(what: str, value: float, number: int, settings: Training) -> None:
+    if not math.isfinite(value):
         raise UserError(
-            f"the training loss became {loss} in epoch {number}: "
+            f"the {what} became {value} in epoch {number}: "
             f"take a smaller learning_rate than {settings.learning_rate}, or set gradient_clip"
         )
+
+
+@torch.no_grad()
+def _largest(model: nn.Module) -> float:
+    """The largest weight or running statistic there is; not a number if one is none."""
+    numbers = [value for value in model.state_dict().values() if value.is_floating_point() and value.numel()]
+    return float(torch.stack([value.abs().max().float() for value in numbers]).max()) if numbers else 0.0
 
 
 Weights = dict[str, torch.Tensor]

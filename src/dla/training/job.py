@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from dla.core.errors import UserError
 from dla.models.registry import count_parameters
 from dla.settings.training import Runtime, Tracking, Training
 from dla.training import tracking
@@ -58,9 +59,11 @@ class Job:
         Raises
         ------
         UserError
-            If the loss is no longer a finite number.
+            If there is no batch, or a loss or a weight is no longer a finite number.
         """
-        train, _ = data
+        train, validation = data
+        if not len(train) or not len(validation):
+            raise UserError(f"{self.name}: there is no batch to train on or to validate with: give it more examples")
         chosen = plan(self.runtime, self.device, flops, self.settings.epochs * len(train))
         model.to(self.device)
         print(

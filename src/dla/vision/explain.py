@@ -66,13 +66,14 @@ class Explanations:
         return {
             "data": self.classifier.source,
             "feature_map": f"{self.maps.shape[1]}x{self.maps.shape[2]}",
+            "pictures": len(self._choose(self.settings.pictures)),
             **self.found,
             **self._faithfulness(),
         }
 
     def _faithfulness(self) -> dict[str, Any]:
-        generator = np.random.default_rng(self.settings.seed)
-        chosen = torch.from_numpy(self._choose(self.settings.scored, generator))
+        chosen = torch.from_numpy(self._choose(self.settings.scored))
+        generator = np.random.default_rng((self.settings.seed, 1))  # 0, left out, chooses the pictures
         random = torch.from_numpy(generator.random(self.maps[chosen].shape, dtype=np.float32))
         size = self.pictures.size
         return faithfulness(
@@ -83,14 +84,14 @@ class Explanations:
             self.predicted[chosen],
         )
 
-    def _choose(self, count: int, generator: np.random.Generator) -> NDArray[Any]:
+    def _choose(self, count: int) -> NDArray[Any]:
         """Numbers of `count` random pictures, or of all, in the order of the test split."""
         n = len(self.pictures.labels)
-        return np.sort(generator.choice(n, min(count, n), replace=False))
+        return np.sort(np.random.default_rng(self.settings.seed).choice(n, min(count, n), replace=False))
 
     def drawn(self) -> Iterator[Explained]:
         """The seeded random choice of pictures, in the order of the test split."""
-        chosen = self._choose(self.settings.pictures, np.random.default_rng(self.settings.seed))
+        chosen = self._choose(self.settings.pictures)
         large = enlarge(rescale(self.maps[chosen]), self.pictures.size, self.pictures.size).numpy()
         for strengths, i in zip(large, chosen.tolist(), strict=True):
             predicted = int(self.predicted[i])
@@ -123,30 +124,32 @@ def explain(name: str, classifier: Classifier, settings: Explanation, prepared: 
     UserError
         If the data are missing or broken, or the model has no feature map.
     """
-    test = Pictures.read(prepared, "test")
-    probabilities = _probabilities(classifier, test.pixels)
-    maps = _maps(classifier, test.pixels, probabilities.argmax(1))
-    return Explanations(name, classifier, settings, test, probabilities, maps, _locate(classifier, test, prepared))
+    test, validation = (Pictures.read(prepared, split) for split in ("test", "validation"))
+    probabilities, maps = _look(classifier, test)
+    found: dict[str, Any] = {}
+    if test.boxes is not None and validation.boxes is not None:  # on validation one of several runs may be chosen
+        hits = pointing_hits(_maps(classifier, validation).numpy(), validation.boxes, validation.size)
+        found["validation"] = {"pointing": {"n": len(hits), "map": float(hits.mean())}}
+        found |= localisation(maps[:, 1], test.boxes, test.size)
+    return Explanations(name, classifier, settings, test, probabilities, maps[:, 0], found)
 
 
-def _locate(classifier: Classifier, test: Pictures, prepared: Path) -> dict[str, Any]:
-    """Localisation on test, and on validation the pointing game, by which one of several runs may be chosen."""
-    validation = Pictures.read(prepared, "validation")
-    if test.boxes is None or validation.boxes is None:
-        return {}
-    maps = _maps(classifier, validation.pixels, validation.labels)
-    hits = pointing_hits(maps.numpy(), validation.boxes, validation.size)
-    found = localisation(_maps(classifier, test.pixels, test.labels), test.boxes, test.size)
-    return {"validation": {"pointing": {"n": len(hits), "map": float(hits.mean())}}, **found}
+def _look(classifier: Classifier, pictures: Pictures) -> tuple[torch.Tensor, torch.Tensor]:
+    """Probabilities (N, classes), and the evidence (N, 2, h, w) for each predicted and each true class."""
+    seen = []
+    for pixels, labels in zip(pictures.pixels.split(BATCH), pictures.labels.split(BATCH), strict=True):
+        inputs = classifier.normalise(pixels)
+        with torch.no_grad():
+            probabilities = classifier.model(inputs).softmax(1)
+        classes = torch.stack([probabilities.argmax(1), labels], 1)
+        seen.append((probabilities, activation_maps(classifier.model, inputs, classes)))
+    probabilities, maps = (torch.cat(parts) for parts in zip(*seen, strict=True))
+    return probabilities, maps
 
 
-@torch.no_grad()
-def _probabilities(classifier: Classifier, pixels: torch.Tensor) -> torch.Tensor:
-    """(N, classes) of pictures (N, C, H, W)."""
-    return torch.cat([classifier.model(classifier.normalise(part)).softmax(1) for part in pixels.split(BATCH)])
-
-
-def _maps(classifier: Classifier, pixels: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-    """Evidence (N, h, w) for `classes` (N,) in pictures (N, C, H, W)."""
-    parts = zip(pixels.split(BATCH), classes.split(BATCH), strict=True)
-    return torch.cat([activation_maps(classifier.model, classifier.normalise(part), which) for part, which in parts])
+def _maps(classifier: Classifier, pictures: Pictures) -> torch.Tensor:
+    """The evidence (N, h, w) for each true class."""
+    parts = zip(pictures.pixels.split(BATCH), pictures.labels.split(BATCH), strict=True)
+    return torch.cat(
+        [activation_maps(classifier.model, classifier.normalise(pixels), labels) for pixels, labels in parts]
+    )

@@ -26,9 +26,20 @@ class Prediction:
     probabilities: tuple[tuple[str, float], ...]  # class and probability, the most probable first
 
     def write_map(self, classifier: Classifier, path: Path) -> None:
-        """Write the photo, at its own resolution, under the map of evidence for its most probable class."""
+        """Write the photo, at its own resolution, under the map of evidence for its most probable class.
+
+        Raises
+        ------
+        UserError
+            If the model has no map of where it looks, or the file cannot be written.
+        """
         predicted = classifier.classes.index(self.probabilities[0][0])
         maps = activation_maps(classifier.model, self.inputs, torch.tensor([predicted]))
+        if maps[0].numel() == 1:
+            raise UserError(
+                f"{path}: the model's last feature map is one place, so there is no map of where it looks; "
+                "take a model that `cam` in params.yaml names"
+            )
         write_picture(path, blend(self.photo, rescale(maps)[0].numpy()))
 
 
@@ -42,7 +53,11 @@ def predict(classifier: Classifier, file: Path) -> Prediction:
     """
     photo = read_photo(file)
     channels, size, _ = classifier.input_shape
-    inputs = classifier.normalise(torch.from_numpy(to_pixels(photo, channels, size).copy())[None])
+    try:
+        pixels = to_pixels(photo, channels, size).copy()
+    except ValueError as error:
+        raise UserError(f"{file}: its colours ({photo.mode}) cannot be read ({error})") from None
+    inputs = classifier.normalise(torch.from_numpy(pixels)[None])
     with torch.no_grad():
         probabilities = classifier.model(inputs).softmax(1)[0]
     order = probabilities.argsort(stable=True, descending=True).tolist()
@@ -59,5 +74,6 @@ def read_photo(file: Path) -> Image.Image:
         raise UserError(f"{file}: there is no such file") from None
     except UnidentifiedImageError:
         raise UserError(f"{file}: is not a picture that Pillow can read") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    except Exception as error:  # Pillow's readers of forty formats raise whatever their arithmetic comes to
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UserError(f"{file}: cannot be read ({reason})") from None
