@@ -72,7 +72,7 @@ def _row(field: Field[Any], hint: Any, meaning: str) -> str:
 
 def _default(field: Field[Any]) -> str:
     if field.default_factory is not MISSING:
-        return _literal(field.default_factory())
+        return f"`{field.default_factory()}`"
     return "required" if field.default is MISSING else _literal(field.default)
 
 
