@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -335,6 +336,17 @@ def test_the_stage_writes_its_metrics_and_tables(compared: Path) -> None:
         assert {row["algorithm"] for row in csv.DictReader(stream)} == {"ppo", "dqn"}
     with (compared / "plots/agents/aggregate.csv").open() as stream:
         assert {*PARAMS.agent, "ppo", "dqn"} == {row["agent"] for row in csv.DictReader(stream)}
+
+
+def test_every_key_of_the_comparison_is_explained() -> None:
+    def keys(numbers: dict[str, Any]) -> set[str]:
+        below = (keys(value) for value in numbers.values() if isinstance(value, dict))
+        return set(numbers).union(*below)
+
+    named = {*several(), *PLACES, "ppo", "dqn"}
+    explained = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", (ROOT / "docs/agents.md").read_text()))))
+    found = keys(compare_agents(several(), SETTINGS))
+    assert {key for key in found - named if ">" not in key} <= explained
 
 
 # --- the chapter ----------------------------------------------------------------------------------------------

@@ -66,9 +66,14 @@ def table(schema: type) -> str:
 
 
 def _row(field: Field[Any], hint: Any, meaning: str) -> str:
-    default = "required" if field.default is MISSING else _literal(field.default)
-    cells = (f"`{field.name}`", ", ".join([kind(hint), *limits(hint)]), default, meaning)
+    cells = (f"`{field.name}`", ", ".join([kind(hint), *limits(hint)]), _default(field), meaning)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _default(field: Field[Any]) -> str:
+    if field.default_factory is not MISSING:
+        return f"`{field.default_factory()}`"
+    return "required" if field.default is MISSING else _literal(field.default)
 
 
 def _purpose(hint: Any) -> str:
@@ -111,7 +116,14 @@ def _with_bases(schemas: Iterable[type]) -> list[type]:
 
 # --- types in words -------------------------------------------------------------------------------------------
 
-WORDS: dict[Any, str] = {int: "whole number", float: "number", bool: "true or false", str: "text", NoneType: "null"}
+WORDS: dict[Any, str] = {
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    str: "text",
+    NoneType: "null",
+    Any: "any",
+}
 
 
 def kind(hint: Any) -> str:
