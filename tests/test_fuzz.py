@@ -202,7 +202,8 @@ def write_encoder(folder: Path) -> None:
 
 
 def write_head(path: Path) -> None:
-    head: Any = replace(PARAMS.classify["mlp"], **{"widths": (4,)})
+    chosen: Any = PARAMS.classify["mlp"]
+    head = replace(chosen, widths=(4,))
     net = perceptron(torch.zeros(8), torch.ones(8), (4,), 2, head.dropout)
     facts = {"classes": ["plots", "graphs"], "source": "embedded", "embed": asdict(PARAMS.embed["ag_news"])}
     write_tensors(
