@@ -1,13 +1,18 @@
-"""Our PPO and DQN against Stable-Baselines3 on CartPole, with the same hyper-parameters.
+"""Our PPO and DQN against Stable-Baselines3 on CartPole: how long and how many steps until 475.
 
     pip install 'stable-baselines3>=2.7,<3'
-    python bench/agents.py              # five passes each
+    python bench/agents.py              # five passes of each arm
     python bench/agents.py --passes 1 --algorithms ppo
 
-Steps of all copies per second over the whole training, and seconds until a hundred training episodes in a row returned
-475 on average. Both start from params.yaml's `cartpole-ppo` and `cartpole-dqn`; every pass has a process and a seed of
-its own and the two take turns. Each brings its own environments: ours Gymnasium's vector CartPole, theirs one CartPole
-after another, as their `make_vec_env` makes them. A pass that is not solved counts as one that never is.
+The arms of PPO: our `cartpole-ppo` and the same settings in Stable-Baselines3, whose 256 copies are for the clock; our
+`cartpole-ppo-small` and Stable-Baselines3 with the settings that RL Baselines3 Zoo publishes for CartPole, whose few
+copies are for the number of steps. Those of DQN: `cartpole-dqn` in both.
+
+Told is: steps of all copies per second over the whole training; and the seconds and the steps of training until twenty
+complete greedy episodes, on seeds that training does not have, return 475 on average. They are played about every
+2,000 steps, the same way for all arms, with the clock stopped. Every pass has a process and a seed of its own and the
+arms take turns. Each brings its own environments: ours Gymnasium's vector CartPole, theirs one CartPole after another,
+as their `make_vec_env` makes them. A pass that does not get there counts as one that never does.
 """
 
 from __future__ import annotations
@@ -19,56 +24,89 @@ import statistics
 import subprocess
 import sys
 import time
-from collections import deque
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from dla.rl.environments import Place
+from dla.rl.evaluate import Policy, actions, evaluate
+from dla.rl.seeds import first_seed
 from dla.settings.agents import DQNRun, PPORun
 from dla.settings.params import load_params
 
-SOLVED, EPISODES = 475.0, 100
+SOLVED, EPISODES, EVERY = 475.0, 20, 2000
+Run = PPORun | DQNRun
+Schedule = float | Callable[[float], float]
 
 
 class Clock:
-    """When the last hundred episodes were good enough."""
+    """When greedy episodes were first good enough, by the time and the steps of training."""
 
-    def __init__(self) -> None:
-        self.returns: deque[float] = deque(maxlen=EPISODES)
+    def __init__(self, run: Run, seed: int) -> None:
+        self.place = Place.of(run)
+        self.first_seed = first_seed("validation", seed * EPISODES, EPISODES)
+        self.evaluated = 0  # steps, when that was last done
+        self.solved: tuple[float, int] | None = None  # seconds, steps
         self.begin = time.perf_counter()
-        self.solved: float | None = None
 
-    def tell(self, value: float) -> None:
-        self.returns.append(value)
-        if self.solved is None and len(self.returns) == EPISODES and np.mean(self.returns) >= SOLVED:
-            self.solved = time.perf_counter() - self.begin
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.begin
+
+    def tell(self, steps: int, policy: Policy) -> None:
+        """Evaluate, if it is time to; what that takes is taken off the clock."""
+        if self.solved or steps - self.evaluated < EVERY:
+            return
+        self.evaluated, stopped = steps, self.seconds
+        returns = evaluate({"greedy": policy}, self.place, EPISODES, self.first_seed)["greedy"].returns
+        self.solved = (stopped, steps) if float(np.mean(returns)) >= SOLVED else None
+        self.begin = time.perf_counter() - stopped
 
 
-def ours(run: PPORun | DQNRun, seed: int) -> tuple[float, float | None]:
-    from dla.rl.environments import make_environments
+@dataclass(frozen=True)
+class Pass:
+    """What a training was like."""
+
+    steps_per_second: float
+    seconds: float  # until it was solved, infinite if it never was
+    steps: float
+
+    @classmethod
+    def of(cls, clock: Clock, steps: int) -> Pass:
+        return cls(steps / clock.seconds, *(clock.solved or (math.inf, math.inf)))
+
+
+def ours(run: Run, seed: int) -> Pass:
     from dla.rl.train import ALGORITHMS
     from dla.training.runtime import keep_freed_memory, seed_everything
 
     torch.set_num_threads(1)
     keep_freed_memory()
     seed_everything(seed)
-    environments = make_environments(run.environment, run.copies)
+    environments = Place.of(run).make(run.copies)
     algorithm = ALGORITHMS[run.name](run, environments)
-    observations = environments.reset(seed=seed)
-    clock = Clock()
-    for _ in algorithm.run(environments, observations, range(run.steps // algorithm.step_size())):
-        for episode in environments.take_ended():
-            clock.tell(episode["return"])
-    return run.steps / (time.perf_counter() - clock.begin), clock.solved
+    observations = environments.reset(first_seed("training", seed * 1_000_003, run.copies))
+    updates = range(run.steps // algorithm.step_size())
+    clock = Clock(run, seed)
+    for update, _ in enumerate(algorithm.run(environments, observations, updates), start=1):
+        environments.take_ended()
+        clock.tell(update * algorithm.step_size(), lambda seen: actions(algorithm.net, seen))
+    return Pass.of(clock, run.steps)
 
 
-def their_model(run: PPORun | DQNRun, environments: Any, seed: int) -> Any:
+def linear(value: float) -> Callable[[float], float]:
+    """Falls to nothing: what Stable-Baselines3 takes instead of a number."""
+    return lambda left: value * left
+
+
+def their_model(run: Run, environments: Any, seed: int, clip: Schedule) -> Any:
     import stable_baselines3 as sb3
 
-    rate = (lambda left: run.learning_rate * left) if run.anneal else run.learning_rate
+    rate = linear(run.learning_rate) if run.anneal else run.learning_rate
     common: dict[str, Any] = {"learning_rate": rate, "gamma": run.discount, "seed": seed, "device": "cpu"}
     widths = list(run.widths)
     if isinstance(run, PPORun):
@@ -79,7 +117,7 @@ def their_model(run: PPORun | DQNRun, environments: Any, seed: int) -> Any:
             batch_size=run.copies * run.rollout // run.minibatches,
             n_epochs=run.epochs,
             gae_lambda=run.gae_lambda,
-            clip_range=run.clip,
+            clip_range=clip,
             ent_coef=run.entropy_coefficient,
             vf_coef=run.value_coefficient,
             max_grad_norm=run.gradient_clip,
@@ -104,56 +142,98 @@ def their_model(run: PPORun | DQNRun, environments: Any, seed: int) -> Any:
     )
 
 
-def theirs(run: PPORun | DQNRun, seed: int) -> tuple[float, float | None]:
+def theirs(run: Run, seed: int, clip: Schedule | None = None) -> Pass:
     from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.env_util import make_vec_env
 
     torch.set_num_threads(1)
-    model = their_model(run, make_vec_env(run.environment, n_envs=run.copies, seed=seed), seed)
-    clock = Clock()
+    environments = make_vec_env(run.environment, n_envs=run.copies, seed=first_seed("training", seed * 1_000_003, 1))
+    model = their_model(run, environments, seed, clip or getattr(run, "clip", 0.0))
+    clock = Clock(run, seed)
 
     class Listen(BaseCallback):  # type: ignore[misc]  # stable-baselines3 is not there for the type checker
         def _on_step(self) -> bool:
-            for info in self.locals["infos"]:
-                if "episode" in info:
-                    clock.tell(info["episode"]["r"])
+            clock.tell(self.num_timesteps, lambda seen: model.predict(seen, deterministic=True)[0])
             return True
 
     clock.begin = time.perf_counter()
     model.learn(run.steps, callback=Listen())
-    return run.steps / (time.perf_counter() - clock.begin), clock.solved
+    return Pass.of(clock, run.steps)
 
 
-LOOPS = {"ours": ours, "theirs": theirs}
+def zoo(run: Run, seed: int) -> Pass:
+    """Stable-Baselines3 as github.com/DLR-RM/rl-baselines3-zoo has it in hyperparams/ppo.yml, CartPole-v1."""
+    published = replace(
+        run,
+        steps=min(run.steps, 100_000),
+        copies=8,
+        rollout=32,
+        minibatches=1,  # batch_size 256
+        gae_lambda=0.8,
+        discount=0.98,
+        epochs=20,
+        entropy_coefficient=0.0,
+        learning_rate=1e-3,
+        anneal=True,
+        widths=(64, 64),  # their default, as the next two
+        value_coefficient=0.5,
+        gradient_clip=0.5,
+    )
+    return theirs(published, seed, linear(0.2))
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A run of params.yaml, and what trains it."""
+
+    run: str
+    train: Callable[[Run, int], Pass]
+
+
+ARMS: dict[str, dict[str, Arm]] = {
+    "ppo": {
+        "ours, many copies": Arm("cartpole-ppo", ours),
+        "theirs, many copies": Arm("cartpole-ppo", theirs),
+        "ours, few copies": Arm("cartpole-ppo-small", ours),
+        "theirs, as the zoo": Arm("cartpole-ppo-small", zoo),
+    },
+    "dqn": {"ours": Arm("cartpole-dqn", ours), "theirs": Arm("cartpole-dqn", theirs)},
+}
+
+
+def median(passes: list[Pass], key: str) -> float:
+    return statistics.median(getattr(one, key) for one in passes)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--passes", type=int, default=5, help="passes of each (5)")
     parser.add_argument("--algorithms", nargs="+", default=["ppo", "dqn"], help="(ppo dqn)")
-    parser.add_argument("--steps", type=int, help="of a pass (those of params.yaml)")
-    parser.add_argument("--loop", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--steps", type=int, help="of a pass at most (those of params.yaml)")
+    parser.add_argument("--arm", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.loop:
-        loop, algorithm, seed = options.loop
-        run = load_params().agent[f"cartpole-{algorithm}"]
-        run = replace(run, steps=options.steps or run.steps)
-        print(json.dumps(LOOPS[loop](run, int(seed))))
+    if options.arm:
+        algorithm, name, seed = options.arm
+        arm = ARMS[algorithm][name]
+        run = load_params().agent[arm.run]
+        one = arm.train(replace(run, steps=min(run.steps, options.steps or run.steps)), int(seed))
+        print(json.dumps([one.steps_per_second, one.seconds, one.steps]))
         return
     for algorithm in options.algorithms:
-        found: dict[str, list[tuple[float, float | None]]] = {loop: [] for loop in LOOPS}
+        passes: dict[str, list[Pass]] = {name: [] for name in ARMS[algorithm]}
         for seed in range(1, options.passes + 1):
-            for loop, passes in found.items():
+            for name, ones in passes.items():
                 steps = ["--steps", str(options.steps)] if options.steps else []
-                command = [sys.executable, str(Path(__file__).resolve()), *steps, "--loop", loop, algorithm, str(seed)]
+                command = [sys.executable, str(Path(__file__).resolve()), *steps, "--arm", algorithm, name, str(seed)]
                 told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-                passes.append(json.loads(told.splitlines()[-1]))
-        fast, slow = (statistics.median(rate for rate, _ in found[loop]) for loop in ("ours", "theirs"))
-        print(f"{algorithm}: {fast:,.0f} steps a second against {slow:,.0f}, {fast / slow:.2f} times")
-        for loop, passes in found.items():
-            times = [math.inf if seconds is None else seconds for _, seconds in passes]
-            solved = sum(math.isfinite(seconds) for seconds in times)
-            print(f"  {loop}: solved {solved} of {len(times)}, median {statistics.median(times):.1f} s")
+                ones.append(Pass(*json.loads(told.splitlines()[-1])))
+        for name, ones in passes.items():
+            solved = sum(math.isfinite(one.steps) for one in ones)
+            print(
+                f"{algorithm}, {name}: {median(ones, 'steps_per_second'):,.0f} steps a second; "
+                f"solved {solved} of {len(ones)}, "
+                f"median {median(ones, 'seconds'):.1f} s and {median(ones, 'steps'):,.0f} steps"
+            )
 
 
 if __name__ == "__main__":

@@ -31,8 +31,7 @@ def main(name: str) -> None:
     for split in ("validation", "test"):
         rows, facts = read_labelled(features, split)
         found[split] = (rows.labels, learned.probabilities(rows.vectors))
-    more = {"best_epoch": learned.outcome.fitted.kept_epoch} if learned.outcome else {}
-    write_results(name, facts["classes"], facts["source"], found, more)
+    write_results(name, facts["classes"], facts["source"], found, learned.metrics())
     write_table(Path(f"plots/classify/{name}.csv"), COLUMNS, learned.curve)
     if learned.outcome:
         learned.outcome.checkpoint.discard()

@@ -24,7 +24,7 @@ def main(name: str) -> None:
     tuned = finetune(name, settings, prepared, encoder, params.runtime, params.tracking)
     tuned.write(Path("models/text", name))
     write_metrics(Path(f"metrics/finetune/{name}.json"), tuned.metrics())
-    write_confusion(name, tuned.classes, tuned.facts["source"], *tuned.split("test"))
+    write_confusion(name, tuned.classes, tuned.facts["source"], tuned.split("test")[0], tuned.predicted("test"))
     write_table(Path(f"plots/finetune/{name}.csv"), COLUMNS, tuned.outcome.fitted.rows(name))
     tuned.outcome.checkpoint.discard()
 

@@ -7,6 +7,7 @@ Reads  params.yaml: generate, budgets.BUDGET.generate, runtime; data/raw/PRETRAI
 Writes metrics/generate.json, data/generated.json, data/generated.md
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
 from dla.core import stage
@@ -31,7 +32,8 @@ def main() -> None:
     counts = {name: token_count(speaker.tokenizer, text) for name, speaker in speakers.items()}
     rows = [row for name, speaker in speakers.items() for row in continuations(name, speaker, settings)]
     write_metrics(Path("metrics/generate.json"), {"data": facts["source"], "tokens": counts})
-    write_metrics(Path("data/generated.json"), {"data": facts["source"], "tokens": counts, "generated": rows})
+    written = [asdict(row) for row in rows]
+    write_metrics(Path("data/generated.json"), {"data": facts["source"], "tokens": counts, "generated": written})
     write_text(Path("data/generated.md"), as_markdown(rows, counts, facts["source"]))
 
 

@@ -2,7 +2,7 @@
 
     python stages/prepare.py cifar10
 
-Reads  params.yaml: data.NAME; data/raw/SOURCE/
+Reads  params.yaml: data.NAME, sources.SOURCE, budgets.BUDGET.data; data/raw/SOURCE/
 Writes data/prepared/NAME.FORMAT
 """
 
@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from dla.core import stage
+from dla.data.origin import origin
 from dla.settings.params import load_params
 from dla.settings.whole import lookup
 
@@ -19,7 +20,8 @@ def main(name: str) -> None:
     data = lookup(params.data, name, "data")
     kind = import_module(f"dla.data.{data.kind}")  # images, ...: each has a `prepare`
     prepared = Path(f"data/prepared/{name}.{data.format}")
-    kind.prepare(Path("data/raw", data.source), data, prepared, params.budgeted.data.source)
+    source = origin(params.sources[data.source], params.budgeted.data.source)
+    kind.prepare(Path("data/raw", data.source), data, prepared, source)
 
 
 if __name__ == "__main__":

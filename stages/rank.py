@@ -1,9 +1,9 @@
-"""Train and test one scorer of answers on frozen features.
+"""Train a scorer of answers on frozen features and test it, or test a rule that needs no training.
 
     python stages/rank.py softmax
 
 Reads  params.yaml: rank.NAME, budgets.BUDGET.rank, runtime; data/features/FEATURES.safetensors
-Writes models/text/rank-NAME.safetensors, metrics/rank/NAME.json, plots/rank/NAME.csv
+Writes models/text/rank-NAME.safetensors, metrics/rank/NAME.json, plots/rank/NAME.csv, plots/confusion/rank-NAME.csv
 """
 
 from dataclasses import asdict
@@ -12,19 +12,27 @@ from pathlib import Path
 from dla.core import stage
 from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.settings.params import load_params
+from dla.settings.text import Rule
+from dla.statistics.classifiers import PREDICTIONS
 from dla.text.rank import rank
+from dla.text.rules import apply_rule
 from dla.training.fit import COLUMNS
 
 
 def main(name: str) -> None:
     params = load_params()
-    settings = params.ranking(name)
+    settings = params.answer_scorer(name)
     features = Path(f"data/features/{settings.features}.safetensors")
-    ranked = rank(name, settings, features, params.runtime, params.tracking)
+    if isinstance(settings, Rule):
+        ranked = apply_rule(name, settings, features)
+    else:
+        ranked = rank(name, settings, features, params.runtime, params.tracking)
     write_tensors(Path(f"models/text/rank-{name}.safetensors"), ranked.weights, {"rank": asdict(settings)})
     write_metrics(Path(f"metrics/rank/{name}.json"), ranked.metrics())
-    write_table(Path(f"plots/rank/{name}.csv"), COLUMNS, ranked.outcome.fitted.rows(name))
-    ranked.outcome.checkpoint.discard()
+    write_table(Path(f"plots/rank/{name}.csv"), COLUMNS, ranked.curve())
+    write_table(Path(f"plots/confusion/rank-{name}.csv"), PREDICTIONS, ranked.predictions())
+    if ranked.outcome:
+        ranked.outcome.checkpoint.discard()
 
 
 if __name__ == "__main__":

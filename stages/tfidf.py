@@ -26,10 +26,11 @@ def main(name: str) -> None:
     splits = {split: table.filter(np.array(table["split"]) == split) for split in ("train", "validation", "test")}
     texts = {split: rows["text"].to_pylist() for split, rows in splits.items()}
     labels = {split: np.array(rows["label"], np.int64) for split, rows in splits.items()}
-    counter = fit_words(settings, texts["train"], labels["train"])
+    train, validation = ((texts[split], labels[split]) for split in ("train", "validation"))
+    counter, c = fit_words(settings, train, validation)
     write_tensors(Path(f"models/text/{name}.safetensors"), counter.tensors(), {**facts, "tfidf": asdict(settings)})
     found = {split: (labels[split], counter.probabilities(texts[split])) for split in ("validation", "test")}
-    write_results(name, facts["classes"], facts["source"], found)
+    write_results(name, facts["classes"], facts["source"], found, {"c": c})
 
 
 if __name__ == "__main__":

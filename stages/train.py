@@ -3,7 +3,7 @@
     python stages/train.py cifar10-resnet34
 
 Reads  params.yaml: train.NAME, budgets.BUDGET.train.MODEL, runtime; data/prepared/DATA.safetensors
-Writes models/NAME.safetensors, metrics/train/NAME.json, plots/train/NAME.csv
+Writes models/NAME.safetensors, metrics/train/NAME.json, plots/train/NAME.csv, data/tested/NAME.csv
 """
 
 from pathlib import Path
@@ -22,6 +22,7 @@ def main(name: str) -> None:
         weights=Path(f"models/{name}.safetensors"),
         metrics=Path(f"metrics/train/{name}.json"),
         curves=Path(f"plots/train/{name}.csv"),
+        tested=Path(f"data/tested/{name}.csv"),
     )
 
 

@@ -20,8 +20,8 @@ from dla.cli.main import main
 from dla.core.artifacts import read_table
 from dla.core.errors import UserError
 from dla.rl.dqn import DQN, QNet, targets
-from dla.rl.environments import Transition, make_environments
-from dla.rl.evaluate import evaluate, play, summary, write_gif
+from dla.rl.environments import Place, Transition, make_environments
+from dla.rl.evaluate import evaluate, judge, play, summary, write_gif
 from dla.rl.navigation import VectorNavigation
 from dla.rl.nets import Adam, Normal, Softmax
 from dla.rl.ppo import PPO, ActorCritic, Rollout, advantages
@@ -31,6 +31,7 @@ from dla.rl.rooms import BEAMS, FORWARD, LEFT, RANGE, RIGHT, ROBOT, SIDE, STRIDE
 from dla.rl.train import Progress, TrainedAgent, train_agent
 from dla.settings.agents import DQNRun, PPORun
 from dla.training.checkpoint import Checkpoint
+from tests.agent_runs import dqn, ppo
 
 # --- the room -------------------------------------------------------------------------------------------------
 
@@ -155,50 +156,6 @@ def test_reaching_the_goal_pays_and_ends_the_episode() -> None:
 
 
 # --- episodes -------------------------------------------------------------------------------------------------
-
-
-class Chain(gymnasium.Env[Any, Any]):
-    """Five states in a row; the way to the right end pays 1, a step to the left pays 0.1 once: patience is learned."""
-
-    observation_space = spaces.Box(0, 1, (5,), np.float32)
-    action_space = spaces.Discrete(2)
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
-        super().reset(seed=seed)
-        self.place = 0
-        return self.observation(), {}
-
-    def observation(self) -> Any:
-        return np.eye(5, dtype=np.float32)[self.place]
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        if action == 0:
-            return self.observation(), 0.1, True, False, {}
-        self.place += 1
-        return self.observation(), float(self.place == 4), self.place == 4, False, {}
-
-
-gymnasium.register("test/Chain-v0", entry_point=lambda **_: Chain(), max_episode_steps=20, reward_threshold=0.9)
-
-
-class Counter(gymnasium.Env[Any, Any]):
-    """Counts its steps, pays 1 for each, and never ends by itself."""
-
-    observation_space = spaces.Box(0, 100, (1,), np.float32)
-    action_space = spaces.Box(-1, 1, (2,), np.float32)
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
-        super().reset(seed=seed)
-        self.steps = 0
-        return np.zeros(1, np.float32), {}
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        assert self.action_space.contains(action)
-        self.steps += 1
-        return np.full(1, self.steps, np.float32), 1.0, False, False, {}
-
-
-gymnasium.register("test/Counter-v0", entry_point=lambda **_: Counter(), max_episode_steps=3)
 
 
 def test_the_step_that_resets_is_not_real_and_counts_for_nothing() -> None:
@@ -351,24 +308,6 @@ def test_a_normal_policy_has_the_density_of_the_normal_distribution() -> None:
     assert np.abs(policy.as_actions(10 * actions.detach())).max() <= 1
 
 
-def ppo(**changes: Any) -> PPORun:
-    values: dict[str, Any] = {
-        **{"name": "ppo", "environment": "test/Chain-v0", "seeds": (1,), "steps": 8000, "copies": 8, "widths": (16,)},
-        **{"discount": 0.99, "learning_rate": 0.01, "gradient_clip": 0.5, "episodes": 10, "points": 5},
-        **{"checkpoints": 4, "rollout": 25, "epochs": 4, "minibatches": 2, "gae_lambda": 0.95, "clip": 0.2},
-    }
-    return PPORun(**(values | {"anneal": True, "entropy_coefficient": 0.01} | changes))
-
-
-def dqn(**changes: Any) -> DQNRun:
-    values: dict[str, Any] = {
-        **{"name": "dqn", "environment": "test/Chain-v0", "seeds": (1,), "steps": 6000, "copies": 4, "widths": (16,)},
-        **{"discount": 0.99, "learning_rate": 0.01, "episodes": 10, "points": 5, "checkpoints": 4, "buffer": 2000},
-        **{"batch_size": 32, "learning_starts": 200, "train_every": 4, "target_every": 100, "epsilon": 0.05},
-    }
-    return DQNRun(**(values | {"exploration": 0.5} | changes))
-
-
 RUNS = {
     "ppo": ppo(),
     "ppo with value clipping": ppo(value_clip=True),
@@ -387,10 +326,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_patience_is_learned(folder: Path, run: PPORun | DQNRun) -> None:
     """At first nearly every episode ends at once with 0.1; who learns gets 1."""
     agent = train_agent("chain", run, seed=1)
-    assert agent.rows[0]["return"] < 0.9
-    assert agent.evaluation.returns == [1.0] * 10
-    assert agent.evaluation.lengths == [4] * 10
-    assert agent.solved_at is not None or run.name == "dqn"
+    assert agent.rows[1]["return"] < 0.9  # sampled, before training
+    assert agent.evaluation["greedy"].returns == [1.0] * 10
+    assert agent.evaluation["greedy"].lengths == [4] * 10
+    assert agent.solved_at(threshold=0.9) is not None
 
 
 @pytest.mark.parametrize("double", [False, True])
@@ -511,6 +450,7 @@ def test_the_same_seed_gives_the_same_bits(folder: Path, run: PPORun | DQNRun) -
     assert not same(agents[0], agents[2])
 
 
+NORMALIZED = {"normalize_observations": True, "normalize_rewards": True}
 SOON = {"episodes": 5, "checkpoints": 4, "points": 7}
 
 
@@ -522,8 +462,13 @@ SOON = {"episodes": 5, "checkpoints": 4, "points": 7}
         dqn(environment="CartPole-v1", steps=2400, n_steps=3, **SOON),
         ppo(environment="dla/Navigation-v0", steps=3200, **SOON),
         ppo(environment="test/Counter-v0", steps=3200, **SOON),  # its state cannot be saved
+        ppo(environment="CartPole-v1", steps=6400, **SOON, **NORMALIZED),
+        dqn(environment="CartPole-v1", steps=2400, **SOON, **NORMALIZED),
     ],
-    ids=["ppo CartPole", "dqn CartPole", "dqn CartPole 3 steps", "ppo Navigation", "ppo Counter"],
+    ids=[
+        *("ppo CartPole", "dqn CartPole", "dqn CartPole 3 steps", "ppo Navigation", "ppo Counter"),
+        *("ppo normalized", "dqn normalized"),
+    ],
 )
 def test_a_killed_run_ends_in_the_same_bits(
     folder: Path, monkeypatch: pytest.MonkeyPatch, run: PPORun | DQNRun
@@ -552,21 +497,19 @@ def test_a_killed_run_ends_in_the_same_bits(
 # --- evaluation -----------------------------------------------------------------------------------------------
 
 
-class Right(torch.nn.Module):
+def right(observations: Any) -> Any:
     """Goes to the right, always."""
-
-    def act(self, observations: torch.Tensor) -> torch.Tensor:
-        return torch.ones(len(observations), dtype=torch.int64)
+    return np.ones(len(observations), np.int64)
 
 
 def test_every_copy_is_judged_by_its_first_episode() -> None:
-    found = evaluate(Right(), "test/Chain-v0", 7, seed=1)
+    found = evaluate({"right": right}, Place("test/Chain-v0"), 7, seed=1)["right"]
     assert (found.returns, found.lengths) == ([1.0] * 7, [4] * 7)
-    assert found.metrics() == {"mean": 1, "std": 0, "lower": 1, "upper": 1, "n": 7, "length": 4}
+    assert found.metrics() == {"mean": 1, "std": 0, "n": 7, "length": 4}
 
 
 def test_the_interval_is_students() -> None:
-    found = summary([1.0, 2.0, 3.0, 4.0])
+    found = summary([1.0, 2.0, 3.0, 4.0], possible=(-10.0, 10.0))
     assert (found["mean"], found["n"]) == (2.5, 4)
     assert found["upper"] - found["mean"] == pytest.approx(3.182446 * found["std"] / 2)  # t of 3 degrees of freedom
 
@@ -576,10 +519,14 @@ def test_an_episode_becomes_a_gif(folder: Path) -> None:
         def act(self, observations: torch.Tensor) -> torch.Tensor:
             return torch.zeros(len(observations), dtype=torch.int64)
 
-    shown = list(play(Forward(), "dla/Navigation-v0", seed=2, mode="rgb_array"))
-    assert shown[0][1] == 0
-    assert shown[-1][1] != 0
-    write_gif(folder / "episode.gif", [frame for frame, _ in shown])
+        def as_actions(self, actions: torch.Tensor) -> Any:
+            return actions.numpy()
+
+    shown = list(play(Forward(), Place("dla/Navigation-v0"), seed=2, mode="rgb_array"))
+    assert shown[0].total == 0
+    assert shown[-1].total != 0
+    assert [moment.over for moment in shown] == [False] * (len(shown) - 1) + [True]
+    write_gif(folder / "episode.gif", [moment.frame for moment in shown])
     with Image.open(folder / "episode.gif") as picture:
         assert getattr(picture, "is_animated")  # noqa: B009 (a picture of one frame has none)
         assert max(picture.size) <= 320
@@ -607,12 +554,13 @@ def test_a_saved_agent_acts_as_the_trained_one(trained: Path) -> None:
     run = dqn(environment="dla/Navigation-v0", steps=800, learning_starts=100, seeds=(1, 2), episodes=5)
     net, read = read_agent("walker", seed=2)
     assert read == run
-    again = evaluate(net, run.environment, 5, seed=2)
+    again = judge(net, run, "test", seed=2)
     kept = json.loads((trained / "metrics/agent/walker.json").read_text())
-    assert kept["seeds"]["2"] == again.metrics()
-    assert kept["return"]["n"] == 2
-    assert kept["success_rate"]["n"] == 2
-    assert kept["seeds"]["2"]["success_lower"] <= kept["seeds"]["2"]["success_rate"]
+    for policy in ("greedy", "sampled"):
+        assert kept["seeds"]["2"][policy] == again[policy].metrics()
+    assert [kept[name]["n"] for name in ("return", "sampled_return", "success_rate")] == [2] * 3
+    greedy = kept["seeds"]["2"]["greedy"]
+    assert greedy["success_lower"] <= greedy["success_rate"]
     rows = read_table(trained / "plots/agent/walker.csv")
     assert {row["seed"] for row in rows} == {1, 2}
     assert max(row["step"] for row in rows) == 800
@@ -621,8 +569,10 @@ def test_a_saved_agent_acts_as_the_trained_one(trained: Path) -> None:
 
 def test_play_prints_a_line_per_episode_and_draws_a_gif(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["play", "walker", "--episodes", "2", "--seed", "5", "--render", "gif", "two.gif"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
     assert [line.split()[:2] for line in lines] == [["seed", "5"], ["seed", "6"]]
+    assert told.err == "written: two.gif\n"
     with Image.open(trained / "two.gif") as picture:
         assert picture.format == "GIF"
     assert main(["play", "walker", "--episodes", "2", "--seed", "5"]) == 0
@@ -634,7 +584,7 @@ def test_play_prints_a_line_per_episode_and_draws_a_gif(trained: Path, capsys: p
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["wlaker"], "`dvc repro -s agent@wlaker` trains it; trained: walker; did you mean walker?"),
+        (["wlaker"], "'wlaker' is no name under agent in params.yaml; trained: walker; did you mean walker?"),
         (["walker", "--render", "gif"], "--render gif: takes human, or gif and a FILE"),
     ],
 )

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from captum.attr import LayerGradCam
 from torch import nn
 
+from dla.core.artifacts import write_tensors
 from dla.core.errors import UserError
 from dla.models.registry import build
+from dla.settings.vision import Explanation
 from dla.vision.cam import activation_maps, enlarge, evidence, rescale
+from dla.vision.explain import explain
 from dla.vision.localisation import (
     centred_box_accuracy,
     deletion_and_insertion,
+    faithfulness,
+    localisation,
     max_box_accuracy,
-    pointing_accuracy,
+    pointing_hits,
 )
+from dla.vision.weights import Classifier
 
 from .test_models import CONVOLUTIONAL, MODELS, SHAPE
 
@@ -68,6 +76,17 @@ def test_a_net_without_global_pooling_gets_grad_cam() -> None:
     torch.testing.assert_close(maps, torch.relu((weights * features).sum(1)).detach())
 
 
+@pytest.mark.parametrize("features", [True, False])
+def test_maps_of_several_classes_are_those_of_each(features: bool) -> None:
+    torch.manual_seed(0)
+    without = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 32 * 32, 5)).eval()
+    model = warm("cnn") if features else without
+    inputs, classes = torch.randn(3, *SHAPE), torch.tensor([[0, 4], [1, 1], [3, 2]])
+    both = activation_maps(model, inputs, classes)
+    each = [activation_maps(model, inputs, classes[:, k]) for k in range(2)]
+    torch.testing.assert_close(both, torch.stack(each, 1))
+
+
 def test_a_perceptron_has_no_map_and_says_so() -> None:
     with pytest.raises(UserError, match="no convolution"):
         activation_maps(warm("mlp"), torch.randn(1, *SHAPE), torch.tensor([0]))
@@ -89,11 +108,11 @@ def test_the_pointing_game_counts_strongest_places_inside_the_box() -> None:
     maps = np.zeros((3, 2, 2))
     maps[0, 0, 0] = maps[1, 1, 1] = 1  # middles at (2, 2) and (6, 6): both inside
     maps[2, 1, 1] = 1  # (6, 6): just outside, as right and bottom are excluded
-    assert pointing_accuracy(maps, BOXES, 8) == pytest.approx(2 / 3)
+    assert pointing_hits(maps, BOXES, 8).tolist() == [True, True, False]
 
 
 def test_a_map_of_one_place_points_at_the_middle() -> None:
-    assert pointing_accuracy(np.ones((3, 1, 1)), BOXES, 8) == pytest.approx(2 / 3)  # (4, 4) is in the last two
+    assert pointing_hits(np.ones((3, 1, 1)), BOXES, 8).tolist() == [False, True, True]  # at (4, 4)
 
 
 def test_a_map_that_is_the_box_has_full_box_accuracy_and_stray_specks_do_not_count() -> None:
@@ -126,5 +145,74 @@ def test_deletion_is_low_and_insertion_high_for_the_map_that_marks_what_matters(
     classes = torch.tensor([1, 1])
     model: Any = Corner()
     good, bad = (deletion_and_insertion(model, inputs, maps, classes) for maps in (right, 1 - right))
-    assert good[0] < bad[0] - 0.5
-    assert good[1] > bad[1] + 0.5
+    assert (good[0] < bad[0] - 0.5).all()
+    assert (good[1] > bad[1] + 0.5).all()
+    assert good[0].shape == good[1].shape == (2,)
+
+
+def test_deletion_and_insertion_have_students_interval_of_the_paired_difference() -> None:
+    torch.manual_seed(0)
+    inputs = torch.rand(6, 1, 8, 8) * 0.4
+    inputs[:, :, :4, :4] += 0.6
+    maps, random = torch.rand(6, 8, 8), torch.rand(6, 8, 8)
+    maps[:, :4, :4] += 1
+    classes = torch.ones(6, dtype=torch.int64)
+    model: Any = Corner()
+    found = faithfulness(model, inputs, maps, random, classes)
+    areas = [deletion_and_insertion(model, inputs, kind, classes) for kind in (maps, random)]
+    for i, name in enumerate(("deletion", "insertion")):
+        theirs = scipy.stats.ttest_rel(areas[0][i], areas[1][i]).confidence_interval(0.95)
+        difference = found[name]["difference"]
+        assert (difference["lower"], difference["upper"]) == pytest.approx((theirs.low, theirs.high))
+        assert difference["mean"] == pytest.approx(found[name]["map"] - found[name]["random"])
+        assert found[name]["n"] == 6
+    alone = faithfulness(model, inputs[:1], maps[:1], random[:1], classes[:1])
+    assert alone["deletion"]["difference"]["lower"] is None  # one picture has no spread
+
+
+def test_pointing_has_wilsons_interval_and_the_cases_that_the_middle_shares() -> None:
+    maps = torch.zeros(3, 2, 2)
+    maps[0, 0, 0] = maps[1, 1, 1] = maps[2, 1, 1] = 1
+    found = localisation(maps, BOXES, 8)["pointing"]
+    assert (found["map"], found["centred_box"], found["n"]) == (2 / 3, 2 / 3, 3)
+    assert (found["map_only"], found["centred_box_only"]) == (1, 1)
+    theirs = scipy.stats.binomtest(2, 3).proportion_ci(0.95, method="wilson")
+    assert (found["lower"], found["upper"]) == pytest.approx((theirs.low, theirs.high))
+
+
+class Halves(nn.Module):
+    """Evidence for class 0 in the left half and, stronger, for class 1 in the right half, whatever is there."""
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        halves = torch.tensor([[[1.0, 0.0], [1.0, 0.0]], [[0.0, 2.0], [0.0, 2.0]]])
+        return halves.expand(len(images), 2, 2, 2)
+
+    def classify(self, features: torch.Tensor) -> torch.Tensor:
+        return features.mean((2, 3))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.classify(self.features(images))
+
+
+def test_the_true_class_is_localised_and_the_predicted_one_is_drawn(tmp_path: Path) -> None:
+    boxes = np.array([[0, 0, 4, 8]] * 5, np.float32)  # on the left, where the evidence for class 0 is
+    one: dict[str, Any] = {
+        "images": np.zeros((5, 1, 8, 8), np.uint8),
+        "labels": np.zeros(5, np.int64),
+        "ids": np.arange(5),
+    }
+    tensors = {f"{split}.{name}": value for split in ("validation", "test") for name, value in one.items()}
+    prepared = tmp_path / "halves.safetensors"
+    write_tensors(prepared, tensors | {"validation.boxes": boxes, "test.boxes": boxes}, {})
+    run: Any = None  # nothing here asks how the model was trained
+    model: Any = Halves()
+    classifier = Classifier(model, run, ("left", "right"), "embedded", (1, 8, 8), torch.zeros(1, 1, 1), torch.ones(1))
+    settings = Explanation(data="halves", family="cnn", pictures=2, scored=3, seed=1)
+    explanations = explain("halves", classifier, settings, prepared)
+    found = explanations.metrics()
+    assert found["pointing"]["map"] == found["validation"]["pointing"]["map"] == 1  # although class 1 is predicted
+    assert found["max_box_accuracy"]["map"] == 1
+    assert [drawn.predicted for drawn in explanations.drawn()] == ["right", "right"]
+    assert all(drawn.map[:, 4:].min() > drawn.map[:, :4].max() for drawn in explanations.drawn())
+    assert found["deletion"]["n"] == 3
+    assert found["pictures"] == 2

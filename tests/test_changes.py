@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from html import escape
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 from PIL import Image
 from ruamel.yaml import YAML
 
@@ -61,14 +64,57 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_comment_has_what_changed_and_only_that(repository: Path, tmp_path: Path) -> None:
     write_changes("old", "new", tmp_path / "changes")
     comment = " ".join((tmp_path / "changes/comment.md").read_text().split())
-    assert "| params.yaml | rate | 0.1 | 0.2 |" in comment
-    assert "| metrics.json | loss | 2.0 | 1.5 | -0.5 |" in comment
-    assert "![Loss of both](pictures/loss-of-both.png)" in comment
-    assert "![plots/photo.png](pictures/photo-old.png) ![plots/photo.png](pictures/photo-new.png)" in comment
+    assert "| `params.yaml` | `rate` | 0.1 | 0.2 |" in comment
+    assert "| `metrics.json` | `loss` | 2 | 1.5 | -0.5 |" in comment
+    assert "`Loss of both` ![loss-of-both](pictures/loss-of-both.png)" in comment
+    assert "`plots/photo.png` ![photo](pictures/photo-old.png) ![photo](pictures/photo-new.png)" in comment
     assert "same" not in comment
     pictures = {file.name for file in (tmp_path / "changes/pictures").iterdir()}
     assert pictures == {"loss-of-both.png", "photo-old.png", "photo-new.png"}
     assert Image.open(tmp_path / "changes/pictures/loss-of-both.png").width > 100
+
+
+def test_pictures_that_are_there_stay(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/photo.jpg").touch()
+    with pytest.raises(UserError, match="pictures: is a folder that no stage wrote"):
+        write_changes("old", "new", tmp_path)
+    assert (tmp_path / "pictures/photo.jpg").exists()
+
+
+EVIL = (
+    "<img src=https://evil.example/x>",
+    "@everyone",
+    "[here](https://evil.example)",
+    "https://evil.example",
+    "`<b>`",
+    "a|b",
+    "a\n\n# b",
+    "``",
+)
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_what_a_branch_says_is_shown_and_not_obeyed(text: str) -> None:
+    change = {text: {text: {"old": text, "new": 1}}}
+    html = MarkdownIt("commonmark").enable("table").render(table("Parameters", change))
+    row = re.search(r"<tbody>\s*<tr>(.*?)</tr>\s*</tbody>", html, re.DOTALL)
+    assert row
+    cells = re.findall(r"<td>(.*?)</td>", row[1], re.DOTALL)
+    shown = " ".join(escape(text, quote=True).split())
+    assert [" ".join(found.split()) for found in cells] == [*[f"<code>{shown}</code>"] * 3, "1"]
+    assert "<a " not in html
+    assert "<img" not in html
+
+
+def test_a_title_and_a_plot_of_a_branch_are_shown_and_not_obeyed(repository: Path, tmp_path: Path) -> None:
+    git("checkout", "-q", "-b", "<img>@everyone")
+    Path("dvc.yaml").write_text(DVC_YAML.replace("Loss of both", "<img> @everyone"))
+    git("commit", "-qam", "evil")
+    write_changes("old", "<img>@everyone", tmp_path / "changes")
+    comment = (tmp_path / "changes/comment.md").read_text()
+    assert "from `old` to `<img>@everyone`\n" in comment
+    assert "`<img> @everyone`\n\n![img-everyone](pictures/img-everyone.png)\n" in comment
 
 
 def test_without_a_change_the_comment_says_so(repository: Path, tmp_path: Path) -> None:
@@ -83,10 +129,10 @@ def test_an_unknown_revision_is_an_error(repository: Path, tmp_path: Path) -> No
 
 
 def test_what_is_too_long_for_a_comment_is_cut_or_folded() -> None:
-    rows = ["| a |", "|---|", *(f"| {i} |" for i in range(ROWS + 5))]
-    cut = table("Metrics", "\n".join(rows))
-    assert f"| {ROWS - 1} |\n" in cut
-    assert f"| {ROWS} |" not in cut
+    cut = table("Metrics", {"a.json": {f"{i:03}": {"old": 1, "new": "long " * 1000} for i in range(ROWS + 5)}})
+    assert f"| `{ROWS - 1:03}` |" in cut
+    assert f"`{ROWS:03}`" not in cut
+    assert len(cut) < 65536
     assert "and 5 more: `dvc metrics diff` shows them." in cut
     assert "<details><summary>3 more</summary>" in "".join(gallery([f"plot {i}" for i in range(9)]))
 

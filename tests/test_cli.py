@@ -129,6 +129,26 @@ def test_debug_shows_where_an_error_arose_and_what_caused_it(tmp_path: Path, arg
         assert part in debug.stderr
 
 
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("mine.gif", "mine.gif: is a folder; name a file to write"),
+        ("nowhere/episode.gif", "nowhere/episode.gif: could not be written (there is no folder nowhere)"),
+        (".", "--render gif .: a GIF is written to a FILE whose name ends in .gif"),
+        ("params.yaml", "--render gif params.yaml: a GIF is written to a FILE whose name ends in .gif"),
+    ],
+)
+def test_a_gif_takes_the_place_of_nothing_but_a_gif(
+    project: Path, capsys: pytest.CaptureFixture[str], file: str, message: str
+) -> None:
+    (project / "mine.gif").mkdir()
+    (project / "mine.gif/diary.txt").write_text("mine")
+    before = {path: path.stat().st_mtime_ns for path in project.rglob("*")}
+    assert main(["play", "cartpole-ppo", "--render", "gif", file]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+    assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == before
+
+
 # --- dla report -----------------------------------------------------------------------------------------------------
 
 
@@ -217,7 +237,7 @@ def completed(project: Path, *words: str) -> list[str]:
         (("dla", "predict", "--mo"), ["--model"]),
         (("dla", "predict", "pa"), ["params.yaml"]),
         (("dla", "predict", "x.png", "--model", "cifar10-resnet"), ["cifar10-resnet34", "cifar10-resnet50"]),
-        (("dla", "classify", "--model", "log"), ["logreg"]),
+        (("dla", "classify", "--model", "log"), ["logreg-lab", "logreg"]),
         (("dla", "play", "cartpole-d"), ["cartpole-dqn"]),
         (("dla", "params", "cifar10-m"), ["cifar10-mlp"]),
         (("dla", "doctor", "--budget", "q"), ["quick"]),
@@ -240,7 +260,7 @@ def test_params_lists_names_and_refuses_a_section_that_is_none(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["params", "--names", "tfidf", "classify"]) == 0
-    assert capsys.readouterr().out.split() == ["tfidf", "logreg", "mlp"]
+    assert capsys.readouterr().out.split() == ["tfidf", "logreg-lab", "logreg", "mlp-lab", "mlp"]
     assert main(["params", "--names"]) == 0
     assert {"mnist", "cifar10-cnn", "repeats", "1"} <= set(capsys.readouterr().out.split())
     assert main(["params", "--names", "trian"]) == 2

@@ -48,7 +48,14 @@ EXPLAINED = {
     "depth": ["train/cifar10-plain-20"],
     "skips": ["repeats", "gradients"],
     "cam": ["cam/cifar10-resnet34"],
-    "features": ["classify/mlp", "finetune/finetune", "finetune/race-finetune", "rank/joint", "tsne/test"],
+    "features": [
+        "classify/logreg",
+        "classify/mlp",
+        "finetune/finetune",
+        "finetune/race-finetune",
+        "rank/joint",
+        "tsne/test",
+    ],
     "dante": ["lm/dante"],
     "agents": ["agent/cartpole-ppo", "agent/navigation-ppo"],
 }
@@ -164,6 +171,8 @@ def clone(tmp_path: Path) -> tuple[Path, dict[str, str]]:
 @pytest.mark.parametrize("name", ["change-one-thing", "own-model", "cluster"])
 def test_a_guide_can_be_followed(name: str, clone: tuple[Path, dict[str, str]]) -> None:
     assert follow(ROOT / f"docs/{name}.md", *clone) > 0
+    if name == "own-model":  # whose last words are that everything is up to date
+        assert "cifar10-all-cnn" in (clone[0] / "report/index.html").read_text()
 
 
 @pytest.mark.slow
@@ -183,8 +192,11 @@ def test_own_data_are_taken_in(clone: tuple[Path, dict[str, str]]) -> None:
                 parts = [words[i : i + 10] for i in range(0, len(words), 10)]
                 stream.writelines(f"{' '.join(p)},{name}\n" for i, p in enumerate(parts) if i % 5 in chosen)
     follow(ROOT / "docs/own-data.md", project, environment)
-    found = json.loads((project / "metrics/classify/texts-words.json").read_text())["test"]
-    assert found["accuracy"] > 0.6  # of two classes, of nearly one size
+    names = ("classify/texts-words", "train/photos-cnn")
+    words, photos = (json.loads((project / f"metrics/{name}.json").read_text()) for name in names)
+    assert words["test"]["accuracy"] > 0.6  # of two classes, of nearly one size
+    assert words["data"] == photos["data"] == "folder"
+    assert "data/own/photos (a folder of this machine)" in (project / "report/index.html").read_text()
 
 
 @pytest.mark.slow

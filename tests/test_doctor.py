@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from huggingface_hub import constants
 
+from dla.cli.doctor import READY
 from dla.cli.main import main
 from dla.core.errors import UserError
 from dla.doctor import machine, sources, workflow
@@ -402,6 +403,21 @@ def test_a_fresh_clone_can_run_the_demo_and_doctor_asks_nobody_and_changes_nothi
     assert [finding["subject"] for finding in told["findings"] if finding["problem"]] == ["plots page"]
     changed = subprocess.run(["git", "diff", "--stat"], cwd=clone, capture_output=True, text=True, check=True)
     assert changed.stdout == ""
+
+
+def test_results_that_were_changed_by_hand_are_a_finding_and_right_ones_are_not_promised(clone: Path, hub: str) -> None:
+    file = clone / "metrics/train/cifar10-mlp.json"
+    before = file.read_text()
+    file.write_text(before.replace('"n":', '"n": 1'))
+    try:
+        code, told = doctor(clone, HF_ENDPOINT=hub)
+    finally:
+        file.write_text(before)
+    (found,) = [finding for finding in told["findings"] if finding["subject"] == "results"]
+    assert (code, told["ready"], found["stops"]) == (0, True, False)
+    assert found["modified"] == ["metrics/train/cifar10-mlp.json"]
+    assert found["problem"].startswith("metrics/train/cifar10-mlp.json: changed since dvc.lock recorded")
+    assert READY.endswith("Whether the results that lie here are right was not looked at.")
 
 
 def test_another_budget_can_be_asked_about_before_it_is_taken(clone: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +13,9 @@ import torch
 from torch import nn
 
 from dla.core.errors import UserError
-from dla.settings.training import Runtime, Training
+from dla.settings.training import Training
+from dla.text.lm import NextToken
+from dla.text.losses import RankingLoss
 from dla.training.checkpoint import Checkpoint
 from dla.training.fit import (
     CrossEntropy,
@@ -25,7 +26,7 @@ from dla.training.fit import (
     mode,
 )
 from dla.training.optim import Steps, build_optimizer, learning_rate_at
-from dla.training.runtime import Plan, threads
+from dla.training.runtime import Plan
 
 PLAN = Plan(torch.device("cpu"), torch.float32, False, "for a test")
 
@@ -256,6 +257,31 @@ def test_label_smoothing_is_in_the_loss() -> None:
     assert smooth == expected.item() != plain
 
 
+def test_validation_is_measured_without_smoothing_as_the_test_is(checkpoint: Checkpoint) -> None:
+    model = net()
+    fitted = train(checkpoint, model, label_smoothing=0.3)
+    assert fitted.kept.validation == evaluate(model, model, Batches(), CrossEntropy(), PLAN)
+    assert evaluate(model, model, Batches(), CrossEntropy(0.3), PLAN) == fitted.kept.validation
+
+
+@pytest.mark.parametrize("objective", [RankingLoss("softmax", 0.3), NextToken(0.3)])
+def test_no_objective_smooths_what_is_evaluated(objective: Any) -> None:
+    plain = type(objective)("softmax") if isinstance(objective, RankingLoss) else NextToken()
+    inputs, targets = torch.randn(4, 3, 5), torch.tensor([0, 1, 2, 0])
+    if isinstance(objective, NextToken):
+        targets = targets[:, None].expand(4, 3)
+    else:
+        inputs = inputs[:, 0]
+
+    class One:
+        def epoch(self, number: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            return iter([(inputs, targets)])
+
+    model = nn.Identity()
+    assert evaluate(model, model, One(), objective, PLAN) == evaluate(model, model, One(), plain, PLAN)  # type: ignore[arg-type]
+    assert objective.label_smoothing == 0.3  # what trains keeps its own
+
+
 def test_a_lost_loss_is_an_error_that_says_what_to_do(checkpoint: Checkpoint) -> None:
     with pytest.raises(UserError, match=r"became (nan|inf) in epoch \d.*smaller learning_rate than 1e\+30"):
         train(checkpoint, net(), optimizer="sgd", learning_rate=1e30)
@@ -310,14 +336,3 @@ def test_a_broken_checkpoint_costs_its_epochs_and_nothing_else(checkpoint: Check
     checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:100])
     torch.manual_seed(1)
     assert train(checkpoint, net()) == expected
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot keep a process to some cores")
-def test_threads_are_one_per_core_that_may_be_used() -> None:
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed)})
-    try:
-        assert threads(Runtime("cpu", "auto", "auto")) == 1
-        assert threads(Runtime("cpu", "auto", "auto", threads=3)) == 3
-    finally:
-        os.sched_setaffinity(0, allowed)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ STUDY = GradientStudy(
     data="mnist",
     depths=(1, 2),
     batch_norm=(True, False),
+    initialisation=("default", "he"),
     width=4,
     seed=1,
     steps=5,
@@ -111,15 +113,18 @@ def test_recorded_gradients_are_those_that_hooks_see(digits: Path, name: Any, ba
 def test_the_study_covers_every_net_and_is_the_same_every_time(digits: Path) -> None:
     runtime = Runtime(device="cpu", precision="float32", compile="never")
     first, again = (study_gradients(STUDY, digits, runtime) for _ in range(2))
-    assert len(first) == 2 * 2 * 2
+    assert len(first) == 2 * 2 * 2 * 2
     for one, other in zip(first, again, strict=True):
         assert one.model == other.model
         np.testing.assert_array_equal(one.norms, other.norms)
     assert first[0].layers == 1 + 1 + 1  # stem, one layer, dense
-    assert len(list(dense_rows(first))) == 8 * STUDY.steps
+    assert len(list(dense_rows(first))) == 16 * STUDY.steps
     assert len(list(map_rows(first))) == sum(r.layers for r in first) * STUDY.steps
     assert set(gradient_metrics(first, 3)) == {
-        f"{name}, {norm} batch norm" for name in ("plain_cnn", "residual_cnn") for norm in ("with", "without")
+        f"{name}, {norm} batch norm, {initialisation} initialisation"
+        for name in ("plain_cnn", "residual_cnn")
+        for norm in ("with", "without")
+        for initialisation in ("default", "he")
     }
 
 
@@ -128,7 +133,47 @@ def test_a_gradient_that_shrinks_tenfold_with_every_layer_has_slope_minus_one() 
         norms = np.tile(10.0 ** np.arange(-depth, 2), (4, 1))  # first to last: 10**-depth to 10
         return Recorded(DeepCNNModel("deep_cnn", "plain_cnn", 4, depth), 10.0 ** -np.full(4, depth), norms)
 
-    found = gradient_metrics([net(1), net(2), net(5)], window=2)["plain_cnn, with batch norm"]
+    found = gradient_metrics([net(1), net(2), net(5)], window=2)["plain_cnn, with batch norm, he initialisation"]
     assert found["dense"] == pytest.approx({"1": 0.1, "2": 0.01, "5": 1e-5})
     assert found["first_to_last"] == pytest.approx({"1": 0.1, "2": 0.01, "5": 1e-5})
     assert found["slope"] == pytest.approx({"dense": -1, "first_to_last": -1})
+
+
+def test_what_is_not_finite_has_no_slope_and_is_no_number() -> None:
+    """Without batch norm a residual net's signal doubles in every block: a deep enough one overflows."""
+    nets = [
+        Recorded(DeepCNNModel("deep_cnn", "residual_cnn", 4, depth), np.full(2, value), np.full((2, 3), value))
+        for depth, value in ((1, 1.0), (2, np.inf))
+    ]
+    (found,) = gradient_metrics(nets, window=2).values()
+    assert found["dense"] == {"1": 1.0, "2": None}
+    assert found["slope"] == {"dense": None, "first_to_last": None}
+    assert [row["gradient"] for row in dense_rows(nets)] == ["1", "1", "", ""]
+    assert {row["norm"] for row in map_rows(nets)} == {"1", ""}
+
+
+def first_to_last(initialisation: Any, digits: Path) -> float:
+    """Ratio of the norms of the first and the last convolution's gradient in a deep plain net, at the first step."""
+    torch.manual_seed(0)
+    model = build(DeepCNNModel("deep_cnn", "plain_cnn", 8, 30, False, initialisation), (1, 8, 8), 10)
+    _, norms = record(model, islice(endless(batches(digits)), 1), replace(STUDY, steps=1))
+    return float(norms[0, 0] / norms[0, -2])
+
+
+def test_what_vanishes_without_batch_norm_vanishes_by_pytorchs_initialisation(digits: Path) -> None:
+    assert first_to_last("default", digits) < 1e-6
+    assert 0.1 < first_to_last("he", digits) < 10
+
+
+def test_the_default_initialisation_is_pytorchs_and_hes_keeps_the_variance_of_gradients() -> None:
+    weights = {}
+    names: tuple[Literal["default", "he"], ...] = ("default", "he")
+    for initialisation in names:
+        torch.manual_seed(0)
+        settings = DeepCNNModel("deep_cnn", "plain_cnn", 32, 1, False, initialisation)
+        weights[initialisation] = build(settings, (1, 8, 8), 10).state_dict()
+    torch.manual_seed(0)
+    assert torch.equal(weights["default"]["body.0.0.weight"], nn.Conv2d(32, 32, 3).weight)  # the first that is made
+    assert float(weights["he"]["body.0.0.weight"].var()) == pytest.approx(2 / (9 * 32), rel=0.05)
+    assert not weights["he"]["body.0.0.bias"].any()
+    assert weights["default"].keys() == weights["he"].keys()

@@ -23,11 +23,11 @@ from dla.data import corpus, web
 from dla.settings.data import Corpus, TextSource
 from dla.settings.language import Generation, LanguageModel, Sampling
 from dla.text.characters import UNKNOWN, build_tokenizer, tokens_of, unknown_characters
-from dla.text.generate import Speaker, as_markdown, continuations, read_speaker, token_count
+from dla.text.generate import Continuation, Speaker, as_markdown, continuations, read_speaker, token_count
 from dla.text.lm import Logits, NextToken, Passages, RandomPassages, build_gpt
 from dla.text.speakers import parse_sampling
 from dla.text.stream import stream
-from dla.text.verse import known_words, longest_copy, quality, rhyme, rhyming_tercets, syllables
+from dla.text.verse import Passage, known_words, longest_copy, quality, rhyme, rhyming_tercets, syllables, words
 from dla.training.optim import Steps, build_optimizer
 
 from .conftest import run_stage
@@ -44,6 +44,14 @@ che nel pensier rinova la paura!
 Tant' è amara che poco è più morte;
 ma per trattar del ben ch'i' vi trovai,
 dirò de l'altre cose ch'i' v'ho scorte.
+"""
+# Inferno I 10-15.
+LATER_TERCETS = """Io non so ben ridir com' i' v'intrai,
+tant' era pien di sonno a quel punto
+che la verace via abbandonai.
+Ma poi ch'i' fui al piè d'un colle giunto,
+là dove terminava quella valle
+che m'avea di paura il cor compunto,
 """
 
 
@@ -104,40 +112,51 @@ def corpus_settings(**changes: Any) -> Corpus:
         "parts": ("ONE", "TWO"),
         "kept": ("ONE",),
         "dropped": (r"\[[^]]*\]", "^I+$"),
-        "validation_fraction": 0.4,
+        "validation_fraction": 0.3,
+        "test_fraction": 0.3,
     }
     return Corpus(**(values | changes))
 
 
-def prepared_text(folder: Path, source: str = "hub", **changes: Any) -> tuple[str, str, dict[str, Any]]:
+def prepared_text(folder: Path, source: str = "hub", **changes: Any) -> tuple[dict[str, str], dict[str, Any]]:
     raw = folder / "raw"
     raw.mkdir(exist_ok=True)
     (raw / "text.txt").write_text(SOURCE, encoding="utf-8")
     corpus.prepare(raw, corpus_settings(**changes), folder / "out.parquet", source)
     table, facts = read_texts(folder / "out.parquet")
-    train, validation = table["text"].to_pylist()
-    return train, validation, facts
+    return dict(zip(table["split"].to_pylist(), table["text"].to_pylist(), strict=True)), facts
 
 
 def test_a_part_is_kept_without_headings_and_summaries(tmp_path: Path) -> None:
-    train, validation, facts = prepared_text(tmp_path)
-    assert train + validation == "first line\nsecond line\n\nthird line\n"
+    splits, facts = prepared_text(tmp_path)
+    assert "".join(splits.values()) == "first line\nsecond line\n\nthird line\n"
     assert facts == {"source": "hub", "form": "verse"}
 
 
-def test_validation_follows_training_and_no_line_is_cut(tmp_path: Path) -> None:
-    train, validation, _ = prepared_text(tmp_path)
-    assert (train, validation) == ("first line\n", "second line\n\nthird line\n")
+def test_the_text_is_cut_three_ways_and_between_lines(tmp_path: Path) -> None:
+    splits, _ = prepared_text(tmp_path)
+    assert splits == {"train": "first line\n", "validation": "second line\n\n", "test": "third line\n"}
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_split_without_text_is_an_error(tmp_path: Path, split: str) -> None:
+    with pytest.raises(UserError, match=rf"raw/text.txt: leaves \d characters for {split}, which is too few"):
+        prepared_text(tmp_path, "hub", **{f"{split}_fraction": 1e-9})
+
+
+def test_an_empty_text_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="leaves 0 characters for train"):
+        prepared_text(tmp_path, kept=())
 
 
 def test_several_parts_stand_in_the_order_of_the_text(tmp_path: Path) -> None:
-    train, validation, _ = prepared_text(tmp_path, kept=("TWO", "ONE"))
-    assert (train + validation).split() == ["first", "line", "second", "line", "third", "line", "fourth", "line"]
+    splits, _ = prepared_text(tmp_path, kept=("TWO", "ONE"))
+    assert "".join(splits.values()).split() == ["first", "line", "second", "line", "third", "line", "fourth", "line"]
 
 
 def test_of_an_embedded_text_everything_is_kept_as_prose(tmp_path: Path) -> None:
-    train, validation, facts = prepared_text(tmp_path, source="embedded")
-    assert train + validation == SOURCE
+    splits, facts = prepared_text(tmp_path, source="embedded")
+    assert "".join(splits.values()) == SOURCE
     assert facts["form"] == "prose"
 
 
@@ -152,12 +171,14 @@ def text_source(file: Path, **changes: str) -> TextSource:
     return TextSource(type="text", **(values | changes))
 
 
-def test_a_text_is_fetched_and_checked(tmp_path: Path) -> None:
+def test_a_text_is_fetched_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("data/raw/dante")  # which stages write: fetched again, the text takes the place of itself
     file = tmp_path / "poem.txt"
     file.write_text(TERCETS, encoding="utf-8")
-    web.download(text_source(file), tmp_path / "raw")
-    web.download(text_source(file, url=file.as_uri()), tmp_path / "raw")
-    assert (tmp_path / "raw/text.txt").read_text(encoding="utf-8") == TERCETS
+    web.download(text_source(file), folder)
+    web.download(text_source(file, url=file.as_uri()), folder)
+    assert (folder / "text.txt").read_text(encoding="utf-8") == TERCETS
 
 
 @pytest.mark.parametrize(
@@ -225,7 +246,7 @@ def test_validation_predicts_every_character_once(count: int) -> None:
     seen = torch.cat([targets.flatten() for _, targets in batches])
     assert seen.tolist() == list(range(1, count))
     assert all(torch.equal(inputs + 1, targets) for inputs, targets in batches)
-    assert all(inputs.shape[1] <= 16 for inputs, _ in batches)
+    assert all(inputs.shape[1] <= 16 and len(inputs) for inputs, _ in batches)
 
 
 def test_at_first_every_character_is_as_likely_as_every_other() -> None:
@@ -264,7 +285,7 @@ def test_no_character_looks_ahead(speaker: Speaker) -> None:
 @pytest.fixture
 def run(project: Path, change: Change) -> Path:
     """A project with one small run that has everything random, on the nine verses."""
-    columns = {"split": ["train", "validation"], "text": [TERCETS * 3, TERCETS]}
+    columns = {"split": ["train", "validation", "test"], "text": [TERCETS * 3, TERCETS, LATER_TERCETS]}
     write_texts(project / "data/prepared/dante.parquet", columns, {"source": "hub", "form": "verse"})
     small = {"layers": 2, "heads": 2, "width": 32, "context": 16, "batch_size": 8, "steps": 30, "epochs": 6}
     changes = {f"lm.dante.{name}": value for name, value in (small | {"length": 60, "patience": 6}).items()}
@@ -313,7 +334,9 @@ def test_killed_in_the_middle_of_an_epoch_it_ends_in_the_same_bits(run: Path) ->
     assert len(written) == len("Nel mezzo") + 5
 
     metrics = json.loads((run / "metrics/lm/dante.json").read_text())
-    found = metrics["validation"]
+    assert set(metrics["validation"]) == {"loss", "accuracy"}
+    found = metrics["test"]
+    assert found["loss"] != metrics["validation"]["loss"]
     assert found["bits_per_character"] == pytest.approx(found["loss"] / math.log(2))
     assert found["perplexity"] == pytest.approx(math.exp(found["loss"]))
     assert metrics["best_step"] % 30 == 0
@@ -369,10 +392,10 @@ def generation(**changes: Any) -> Generation:
 
 def test_every_method_continues_every_prompt_that_can_be_read(speaker: Speaker) -> None:
     rows = list(continuations("dante", speaker, generation()))
-    assert [row.get("method") for row in rows] == ["greedy", "beam", "top-k", None]
-    assert all(len(row["text"]) == 10 for row in rows[:3])
-    assert rows[0]["text"] == written(speaker, length=10, greedy=True)
-    assert rows[3] == {"model": "dante", "prompt": "Work", "unknown": "Wk"}
+    assert [row.method for row in rows] == ["greedy", "beam", "top-k", ""]
+    assert all(len(row.text) == 10 for row in rows[:3])
+    assert rows[0].text == written(speaker, length=10, greedy=True)
+    assert rows[3] == Continuation("dante", "Work", reason="does not know the characters Wk")
     assert rows == list(continuations("dante", speaker, generation()))
 
 
@@ -380,7 +403,12 @@ def test_what_does_not_fit_the_positions_is_not_written(speaker: Speaker) -> Non
     (row,) = continuations(
         "d", speaker, generation(prompts=("Nel mezzo del",), methods={"g": Sampling(greedy=True)}, length=50)
     )
-    assert len(row["text"]) == 16 - len("Nel mezzo del")
+    assert len(row.text) == 16 - len("Nel mezzo del")
+
+
+def test_a_prompt_that_fills_the_positions_is_not_continued(speaker: Speaker) -> None:
+    (row,) = continuations("d", speaker, generation(prompts=("Nel mezzo del cammin",)))
+    assert (row.text, row.reason) == ("", "the prompt has 20 tokens, and the model reads 16 at once")
 
 
 def test_the_page_is_a_table_per_prompt(speaker: Speaker) -> None:
@@ -470,18 +498,69 @@ def test_rhymes_begin_at_the_stressed_vowel(first: str, second: str) -> None:
     assert rhyme(first) == rhyme(second)
 
 
-def test_the_first_and_third_lines_of_a_tercet_rhyme() -> None:
-    assert rhyming_tercets(TERCETS) == 1
-    lines = TERCETS.splitlines()
-    assert rhyming_tercets("\n".join(lines[2:])) == 0  # counted from the wrong line
-    assert rhyming_tercets(f"{TERCETS}\n\n{TERCETS}") == 1
-    assert rhyming_tercets("\n".join(sorted(lines))) < 1
-    assert rhyming_tercets("") == 0
+# Inferno I 130 to 136, the end of the canto with its single line, and II 1 to 6.
+CANTOS = """E io a lui: «Poeta, io ti richeggio
+per quello Dio che tu non conoscesti,
+a ciò ch'io fugga questo male e peggio,
+che tu mi meni là dov' or dicesti,
+sì ch'io veggia la porta di san Pietro
+e color cui tu fai cotanto mesti».
+Allor si mosse, e io li tenni dietro.
+
+Lo giorno se n'andava, e l'aere bruno
+toglieva li animai che sono in terra
+da le fatiche loro; e io sol uno
+m'apparecchiava a sostener la guerra
+sì del cammino e sì de la pietate,
+che ritrarrà la mente che non erra.
+"""
+
+
+def lines(text: str) -> list[str]:
+    return text.split("\n")[:-1]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2, 3])
+def test_rhymes_do_not_depend_on_the_line_a_passage_begins_with(first: int) -> None:
+    """Of Dante all tercets rhyme, from whichever line they are counted."""
+    agreed, total = rhyming_tercets(lines(CANTOS)[first:])
+    assert agreed == total >= 3
+    (passage,) = (Passage("\n".join(lines(TERCETS)[first:]) + "\n"),)
+    assert quality([passage], TERCETS, "verse")["rhymes"] == 1
+
+
+def test_tercets_that_do_not_rhyme_are_counted() -> None:
+    assert rhyming_tercets(lines(TERCETS)) == (3, 3)
+    agreed, total = rhyming_tercets(sorted(lines(TERCETS)))
+    assert agreed < total
+    assert rhyming_tercets([]) == rhyming_tercets(["Nel mezzo", "vita"]) == (0, 0)
+    assert rhyming_tercets(["", "", *lines(TERCETS), "", " ", "", *lines(LATER_TERCETS)]) == (5, 5)
+
+
+def test_only_whole_lines_and_words_are_judged() -> None:
+    begun = Passage(" vita\nmi ritrovai per una selva oscura,\n\nché la dir", before="Nel mezzo del cammin di nostra")
+    assert begun.lines == ["mi ritrovai per una selva oscura,", ""]
+    assert begun.words == words("vita mi ritrovai per una selva oscura ché la")
+    assert Passage("nostra vi", before="Nel mezzo di ").words == ["nostra"]
+    assert Passage("stra vi", before="Nel mezzo di no").words == []
+    assert Passage("Nel\nmez", before="\n").lines == Passage("\nNel\nmez", before="vita").lines == ["Nel"]
+    assert Passage("", before="vita").lines == Passage("", before="\n").lines == []
+
+
+def test_passages_are_judged_one_by_one() -> None:
+    """What joined would make a line of four syllables and a word of two is cut off from both."""
+    apart = quality([Passage(f"{TERCETS}Nel mez"), Passage(f"zo\n{TERCETS}", before="Nel mez")], TERCETS, "verse")
+    assert apart == quality([Passage(TERCETS)], TERCETS, "verse")
+
+
+def test_where_no_line_is_whole_there_is_no_metre() -> None:
+    found = quality([Passage("Nel mezzo del cammin"), Passage("vita", before="nostra ")], TERCETS, "verse")
+    assert (found["syllables"], found["rhymes"]) == (None, None)
 
 
 def test_words_that_the_text_has_are_known() -> None:
-    assert known_words("nel mezzo, Smarrita; zorba", TERCETS) == 0.75
-    assert known_words("?!", TERCETS) == 0
+    assert known_words(words("nel mezzo, Smarrita; zorba"), TERCETS) == 0.75
+    assert known_words([], TERCETS) == 0
 
 
 @pytest.mark.parametrize(
@@ -494,5 +573,5 @@ def test_the_longest_copy_is_the_longest_common_passage(text: str, expected: int
 
 
 def test_prose_has_no_metre() -> None:
-    assert set(quality(TERCETS, TERCETS, "prose")) == {"known_words", "longest_copy"}
-    assert quality(TERCETS, TERCETS, "verse")["rhymes"] == 1
+    assert set(quality([Passage(TERCETS)], TERCETS, "prose")) == {"known_words", "longest_copy"}
+    assert set(quality([Passage(TERCETS)], TERCETS, "verse")) > {"syllables", "rhymes"}

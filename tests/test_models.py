@@ -9,6 +9,7 @@ import torch
 import torchvision
 from torch import nn
 
+from dla.models.mlp import SkipBlock
 from dla.models.registry import BUILDERS, build, count_parameters
 from dla.settings.models import CNNModel, DeepCNNModel, MLPModel, Model, ResNetModel
 
@@ -122,3 +123,54 @@ def test_plain_and_residual_cnn_have_the_depth_they_name() -> None:
         settings = DeepCNNModel(family="deep_cnn", name=name, width=4, depth=5)  # type: ignore[arg-type]
         model = build(settings, SHAPE, 10)
         assert sum(isinstance(layer, nn.Conv2d) for layer in model.modules()) == convolutions
+
+
+# --- the laboratories' nets ---------------------------------------------------------------------------------------
+
+
+def test_a_skip_block_adds_its_input_to_two_layers_with_a_relu_between() -> None:
+    block = SkipBlock(6, 6, dropout=0.5).eval()
+    first, second = (layer for layer in block.modules() if isinstance(layer, nn.Linear))
+    x = torch.randn(5, 6)
+    torch.testing.assert_close(block(x), x + second(torch.relu(first(x))))
+
+
+def test_a_skip_block_bridges_widths_that_differ_and_drops_out_inside() -> None:
+    block = SkipBlock(6, 4, dropout=0.5)
+    x = torch.randn(5, 6)
+    for layer in block.layers:
+        if isinstance(layer, nn.Linear):
+            nn.init.zeros_(layer.weight), nn.init.zeros_(layer.bias)
+    assert torch.equal(block(x), block.bridge(x))  # in training mode: what is added is not dropped
+
+
+def test_the_first_and_the_last_layer_of_a_skip_mlp_are_plain() -> None:
+    settings = MLPModel(family="mlp", name="skip_mlp", widths=(128, 64, 64), dropout=0.5)
+    model = build(settings, (1, 28, 28), 10)
+    kinds = [type(layer) for layer in model.children()]
+    assert kinds == [nn.Flatten, nn.Linear, nn.ReLU, SkipBlock, SkipBlock, nn.Linear]
+    linear = [(layer.in_features, layer.out_features) for layer in model.modules() if isinstance(layer, nn.Linear)]
+    assert linear == [(784, 128), (128, 64), (64, 64), (128, 64), (64, 64), (64, 64), (64, 10)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "places"),
+    [
+        ({}, 32, 8),
+        ({"widths": (4,) * 5}, 32, 1),
+        ({"widths": (4,) * 9}, 32, 1),
+        ({"kernel": 5, "padding": 2}, 28, 7),
+        ({"kernel": 5, "padding": 0}, 28, 4),
+        ({"stride": 2}, 33, 3),
+        ({"kernel": 2, "padding": 3, "stride": 3}, 31, 2),
+        ({"kernel": 9, "padding": 0}, 16, 0),
+    ],
+)
+def test_kernel_stride_and_padding_decide_how_many_places_are_left(
+    changes: dict[str, Any], size: int, places: int
+) -> None:
+    settings = CNNModel(**({"family": "cnn", "name": "cnn", "widths": (4, 8)} | changes))
+    assert settings.places(size) == places
+    if places:
+        model: Any = build(settings, (3, size, size), 10).eval()
+        assert model.features(torch.randn(1, 3, size, size)).shape[2:] == (places, places)

@@ -16,6 +16,7 @@ from dla.effective import effective
 from dla.settings import params as module
 from dla.settings.budgets import TrainCaps, cap_run
 from dla.settings.params import load_params
+from dla.settings.text import Ranking
 
 from .conftest import ROOT, run_stage
 
@@ -38,6 +39,8 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
             {"budgets.demo.train.mlp.epoch": 3},
             "budgets.demo.train.mlp.epoch is not a setting; did you mean epochs?",
         ),
+        ({"runtime.threads": 10**9}, "runtime.threads = 1000000000 should be less than or equal to 1024"),
+        ({"runtime.threads": 2**70}, f"runtime.threads = {2**70} should be less than or equal to 1024"),
         ({f"{RUN}.epochs": "3"}, f"{RUN}.epochs = '3' should be a valid integer"),
         ({f"{RUN}.epochs": 2.5}, f"{RUN}.epochs = 2.5 should be a valid integer"),
         ({f"{RUN}.epochs": 0}, f"{RUN}.epochs = 0 should be greater than or equal to 1"),
@@ -70,11 +73,11 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         (
             {"data.mnist.source": "mnits"},
             "data.mnist.source = 'mnits' is not one of "
-            "mnist, cifar10, imagenette, ag_news, race, distilbert, dante, gpt2; did you mean mnist?",
+            "mnist, cifar10, imagenette, ag_news, race, distilbert, gpt2-encoder, dante, gpt2; did you mean mnist?",
         ),
         (
             {"rank.joint.combine": "mean"},
-            "rank.joint.features = 'race-joint' is not one of race",
+            "rank.joint.features = 'race-joint' is not one of race, race-cls",
         ),
         (
             {"embed.race.formulation": "text"},
@@ -94,7 +97,7 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ),
         (
             {"embed.ag_news.encoder": "ag_news"},
-            "embed.ag_news.encoder = 'ag_news' is not one of distilbert, gpt2",
+            "embed.ag_news.encoder = 'ag_news' is not one of distilbert, gpt2-encoder, gpt2",
         ),
         (
             {"lm.dante.heads": 5},
@@ -121,8 +124,17 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ),
         (
             {"budgets.demo.embed.rac": {}},
-            "budgets.demo.embed = 'rac' is not one of ag_news, race, race-joint; did you mean race?",
+            "budgets.demo.embed = 'rac' is not one of ag_news, ag_news-gpt2, race, race-cls, race-joint; "
+            "did you mean race?",
         ),
+        (
+            {"budgets.demo.rank.margn": {}},
+            "budgets.demo.rank = 'margn' is not one of margin-lab, ratio-lab, margin, ratio, softplus-ratio, softmax, "
+            "interaction, joint, option, longest, cosine; did you mean margin?",
+        ),
+        ({"classify.logreg.c": []}, "classify.logreg.c: Tuple should have at least 1 item after validation, not 0"),
+        ({"rank.longest.loss": "margin"}, "rank.longest.loss is not a setting"),
+        ({"rank.cosine.features": "race-joint"}, "rank.cosine.features = 'race-joint' is not one of race, race-cls"),
         ({"agent.cartpole-ppo.seeds": [1, 1]}, "agent.cartpole-ppo.seeds = [1, 1] names a seed twice"),
         ({"agent.cartpole-ppo.clp": 0.1}, "agent.cartpole-ppo.clp is not a setting; did you mean clip?"),
         (
@@ -159,7 +171,7 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ),
         ({"tsne.test.points": 2}, "tsne.test.points = 2 should be greater than or equal to 50"),
         ({"tsne.test.perplexity": 5e-324}, "tsne.test.perplexity = 5e-324 should be greater than or equal to 1"),
-        ({"tfidf.tfidf.c": 5e-324}, "tfidf.tfidf.c: 5e-324 is as good as nothing in single precision"),
+        ({"tfidf.tfidf.c": [5e-324]}, "tfidf.tfidf.c.0: 5e-324 is as good as nothing in single precision"),
         ({f"{RUN}.learning_rate": 1e300}, f"{RUN}.learning_rate: 1e+300 is larger than any run takes (1e+30)"),
         (
             {"tfidf.tfidf.rarest": 10**10},
@@ -199,6 +211,31 @@ def test_broken_yaml_is_one_line(project: Path) -> None:
     assert "\n" not in str(error.value)
 
 
+NO_KEY = "names are letters, digits, '-', '_' and '.'"
+OUTSIDE = "leads out of the repository; name what lies in it"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sources.mnist.files": {"../../evil": ["*.parquet"]}}, f"sources.mnist.files.../../evil: {NO_KEY}"),
+        ({"sources.mnist.files": {"/evil": ["*.parquet"]}}, f"sources.mnist.files./evil: {NO_KEY}"),
+        ({"sources.mnist.files": {"train": ["../*"]}}, f"sources.mnist.files.train.0: {OUTSIDE}"),
+        ({"sources.distilbert.files": ["a/../../*"]}, f"sources.distilbert.files.0: {OUTSIDE}"),
+        ({"sources.distilbert.revision": "../../x"}, f"sources.distilbert.revision: {OUTSIDE}"),
+        ({"pair.first.label": "../../../home"}, "pair.first.label: names have no '/' and do not begin with '.'"),
+        ({"train": {"../x": {}}}, f"train.../x: {NO_KEY}"),
+    ],
+)
+def test_what_becomes_part_of_a_path_leads_nowhere_else(
+    project: Path, change: Change, settings: dict[str, object], message: str
+) -> None:
+    change(project / "params.yaml", settings)
+    with pytest.raises(UserError) as error:
+        load_params()
+    assert str(error.value) == f"params.yaml: {message}"
+
+
 @pytest.mark.parametrize(("script", "name"), [("download", "mnist"), ("prepare", "mnist"), ("train", "mnist-mlp-64")])
 def test_every_stage_stops_at_a_bad_file_before_any_work(project: Path, change: Change, script: str, name: str) -> None:
     change(project / "params.yaml", {"train.mnist-tuned.epochs": 0})
@@ -211,7 +248,7 @@ def test_every_stage_stops_at_a_bad_file_before_any_work(project: Path, change: 
 def test_an_unknown_name_on_the_command_line_is_an_error(project: Path) -> None:
     stopped = run_stage("download", "mnits")
     assert (stopped.returncode, stopped.stdout) == (2, "")
-    known = "mnist, cifar10, imagenette, ag_news, race, distilbert, dante, gpt2"
+    known = "mnist, cifar10, imagenette, ag_news, race, distilbert, gpt2-encoder, dante, gpt2"
     assert stopped.stderr.endswith(f"'mnits' is not one of {known}; did you mean mnist?\n")
 
 
@@ -232,12 +269,14 @@ def test_a_stage_is_found_by_its_name_in_dvc_or_by_what_follows_the_at() -> None
     params = load_params(ROOT / "params.yaml")
     assert list(effective(params, "cifar10-resnet34")) == ["train@cifar10-resnet34", "cam@cifar10-resnet34"]
     (run,) = effective(params, "rank@margin").values()
-    assert run["epochs"] == params.budgeted.rank.epochs != params.rank["margin"].epochs
+    margin = params.rank["margin"]
+    assert isinstance(margin, Ranking)
+    assert run["epochs"] == params.budgeted.rank["margin"].epochs != margin.epochs
     assert set(effective(params, "3")["pair@3"]) == {"ResNet34", "ConvNet34"}
 
 
 def test_caps_only_cut_down() -> None:
-    run = load_params(ROOT / "params.yaml").train["cifar10-cnn"]
+    run = load_params(ROOT / "params.yaml").train["imagenette-cnn"]
     capped = cap_run(run, TrainCaps(epochs=1000, examples=100, width=64))
     assert capped.epochs == run.epochs
     assert capped.examples == 100
@@ -264,7 +303,11 @@ def test_every_setting_has_its_meaning_beside_it() -> None:
         ({"repeats.seeds": [1, 2, 1]}, "repeats.seeds = [1, 2, 1] names a seed twice"),
         ({"pair.second.label": "ResNet34"}, "pair.second.label = 'ResNet34' should differ"),
         ({"pair.second.data": "mnist"}, "pair.second.data = 'mnist' should be that of pair.first"),
-        ({"cam.cifar10-cnn.family": "resnet"}, "cam.cifar10-cnn.family = 'resnet' should be cnn"),
+        (
+            {"train.cifar10-cnn.model.kernel": 9, "train.cifar10-cnn.model.padding": 0},
+            "train.cifar10-cnn.model: kernel 9, stride 1 and padding 0 leave nothing of 32 pixels after 5 blocks",
+        ),
+        ({"cam.imagenette-cnn.family": "resnet"}, "cam.imagenette-cnn.family = 'resnet' should be cnn"),
     ],
 )
 def test_comparisons_and_explanations_are_checked_against_what_they_name(

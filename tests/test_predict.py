@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from dla.cli.main import main
-from dla.core.artifacts import write_tensors
+from dla.core.artifacts import read_tensors, write_tensors
 from dla.data.pixels import to_pixels
 from dla.models.registry import build
 from dla.settings.models import ResNetModel
+from dla.settings.parsing import parse
 from dla.settings.vision import ImageRun
 from dla.vision.weights import read_classifier
 
@@ -101,6 +103,20 @@ def test_a_photo_is_turned_as_its_exif_data_say(place: Path, capsys: pytest.Capt
     assert turned["classes"] == straight["classes"]
 
 
+def test_a_net_whose_feature_map_is_one_place_says_that_it_has_no_map(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors, facts = read_tensors(Path("models/net.safetensors"))
+    run = facts["run"] | {"model": {"family": "cnn", "name": "cnn", "widths": [4] * 5}}
+    model = build(parse(ImageRun, run, "a test").model, (3, 32, 32), 3)
+    tensors = {name: value.numpy() for name, value in model.state_dict().items()}
+    write_tensors(Path("models/net.safetensors"), tensors, facts | {"run": run})
+    assert main(["predict", "photo.jpg", "--model", "net"]) == 0
+    assert main(["predict", "photo.jpg", "--model", "net", "--cam", "map.png"]) == 2
+    assert "map.png: the model's last feature map is one place" in capsys.readouterr().err
+    assert not Path("map.png").exists()
+
+
 def test_the_map_lies_over_the_middle_square_at_the_photos_own_resolution(place: Path) -> None:
     assert main(["predict", "photo.jpg", "--model", "net", "--cam", "map.png"]) == 0
     before, after = (np.asarray(Image.open(name)).astype(int) for name in ("photo.jpg", "map.png"))
@@ -113,8 +129,64 @@ def test_the_map_lies_over_the_middle_square_at_the_photos_own_resolution(place:
 
 def test_several_photos_get_a_map_each(place: Path) -> None:
     Image.open("photo.jpg").save("other.jpg")
+    Path("maps").mkdir()
     assert main(["predict", "photo.jpg", "other.jpg", "--model", "net", "--cam", "maps/where.png"]) == 0
     assert sorted(path.name for path in Path("maps").iterdir()) == ["where-other.png", "where-photo.png"]
+
+
+def test_a_map_is_not_written_without_a_word(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    predicted(capsys, "photo.jpg")
+    assert main(["predict", "photo.jpg", "--model", "net", "--json", "--cam", "map.png"]) == 0
+    told = capsys.readouterr()
+    assert told.err == "written: map.png\n"
+    assert json.loads(told.out)
+
+
+@pytest.mark.parametrize(
+    ("cam", "words"),
+    [
+        ("mine.png", "mine.png: is a folder; name a file to write"),
+        (".", ".: no ending is not a format for pictures"),
+        ("link.png", "link.png: is a folder; name a file to write"),
+        ("nowhere/map.png", "nowhere/map.png: could not be written (there is no folder nowhere)"),
+        ("pipe.png", "pipe.png: is not a file that can be replaced"),
+        ("circle.png", "circle.png: could not be written"),
+        ("photo.jpg", "--cam photo.jpg: would write over the photo photo.jpg"),
+        ("alias.jpg", "--cam alias.jpg: would write over the photo photo.jpg"),
+        (f"{'x' * 300}.png", "could not be written (File name too long)"),
+    ],
+)
+def test_a_map_takes_the_place_of_nothing_but_a_file(
+    place: Path, capsys: pytest.CaptureFixture[str], cam: str, words: str
+) -> None:
+    Path("mine.png").mkdir()
+    Path("mine.png/diary.txt").write_text("mine")
+    Path("link.png").symlink_to("mine.png")
+    Path("circle.png").symlink_to("circle.png")
+    Path("alias.jpg").symlink_to("photo.jpg")
+    os.mkfifo("pipe.png")
+    before = {path: path.stat(follow_symlinks=False).st_mtime_ns for path in place.rglob("*")}
+    assert main(["predict", "photo.jpg", "--model", "net", "--cam", cam]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+    assert {path: path.stat(follow_symlinks=False).st_mtime_ns for path in place.rglob("*")} == before
+
+
+def test_a_map_goes_where_a_link_leads(place: Path) -> None:
+    Path("folder").mkdir()
+    Path("where.png").symlink_to("folder/real.png")
+    assert main(["predict", "photo.jpg", "--model", "net", "--cam", "where.png"]) == 0
+    assert Path("where.png").is_symlink()
+    assert Image.open("folder/real.png").size == (640, 427)
+
+
+def test_two_photos_of_one_name_would_have_one_map(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("more").mkdir()
+    Image.open("photo.jpg").save("more/photo.png")
+    assert main(["predict", "photo.jpg", "more/photo.png", "--model", "net", "--cam", "map.png"]) == 2
+    assert "photo.jpg and more/photo.png would have one map, map-photo.png" in capsys.readouterr().err
+    assert not Path("map-photo.png").exists()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +198,7 @@ def test_several_photos_get_a_map_each(place: Path) -> None:
         ([".", "--model", "net"], "."),
         (
             ["photo.jpg", "--model", "nut"],
-            "models/nut.safetensors: is missing; `dvc repro train@nut` makes it; trained: net",
+            "'nut' is no name under train in params.yaml; trained: net; did you mean net?",
         ),
         (["photo.jpg", "--model", "net", "--cam", "photo.jpg/map.png"], "photo.jpg/map.png: could not be written"),
         (["photo.jpg", "--model", "net", "--cam", "map.xyz"], "map.xyz: '.xyz' is not a format"),
@@ -143,6 +215,16 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(
     assert words in told.err
     assert told.err.count("\n") == 1
     assert told.out == ""
+
+
+def test_a_model_that_is_not_there_names_a_stage_that_is(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "photo.jpg", "--model", "cifar10-resnet43"]) == 2
+    assert capsys.readouterr().err == (
+        "error: 'cifar10-resnet43' is no name under train in params.yaml; trained: none yet; "
+        "did you mean cifar10-resnet34?\n"
+    )
+    assert main(["predict", "photo.jpg", "--model", "cifar10-resnet34"]) == 2
+    assert "is missing; `dvc repro train@cifar10-resnet34` makes it; trained: none yet" in capsys.readouterr().err
 
 
 def test_a_batch_goes_on_with_the_next_and_exits_1(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

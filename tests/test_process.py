@@ -53,6 +53,15 @@ def test_an_error_has_its_exit_code(tmp_path: Path, error: str, code: int) -> No
     assert done.stderr == ("error: not so\n" if code == 2 else "")
 
 
+def test_what_the_system_refuses_about_a_file_is_one_line(tmp_path: Path) -> None:
+    done = run(tmp_path, "stage.run(lambda: open('none/there'), None)")
+    assert (done.returncode, done.stdout) == (2, "closed\n")
+    assert done.stderr == "error: none/there: No such file or directory; see to it and run again\n"
+    done = run(tmp_path, "def main():\n    raise OSError('strange')\n\nstage.run(main, None)")
+    assert done.returncode == 1
+    assert "OSError: strange" in done.stderr
+
+
 def test_what_nobody_foresaw_is_shown_and_ends_as_python_does(tmp_path: Path) -> None:
     done = run(tmp_path, "stage.run(lambda: 1 / 0, None)")
     assert (done.returncode, done.stdout) == (1, "closed\ntaken apart\n")

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dla.core.errors import UserError
-from dla.report import depth, features, looks, skips
-from dla.report.chapter import Table
-from dla.report.circumstances import cuts, flat
+from dla.data.origin import origin
+from dla.report import depth, features, gradients, looks, skips, verse
+from dla.report.chapter import Chart, Picture, Table
+from dla.report.circumstances import circumstances, cuts, flat
 from dla.report.colours import COLOURS
+from dla.report.laboratories import ACCURACY
 from dla.report.page import make_page
 from dla.report.results import Results
 from dla.report.statements import Share, compare, p_value
+from dla.settings.data import DatasetSource, ModelSource, TextSource
+from dla.settings.models import ResNetModel
 from dla.settings.params import load_params
+from dla.settings.text import LogisticRegressionHead, MLPHead, Ranking
+from dla.settings.vision import Pair
+from dla.settings.whole import Params
+from dla.statistics.classifiers import Comparison
+from dla.text.generate import Continuation
+from dla.vision.repeats import measures, summarise
 
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params.yaml")
@@ -34,12 +44,11 @@ def test_a_share_has_wilsons_interval() -> None:
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-@pytest.mark.parametrize(("lower", "words"), [(0.70, "the difference is shown"), (0.55, "a difference is not shown")])
-def test_a_difference_is_shown_only_where_intervals_are_apart(swapped: bool, lower: float, words: str) -> None:
-    first, second = ("this", Share(0.8, lower, 0.9, 50)), ("that", Share(0.5, 0.4, 0.6, 50))
+def test_without_predictions_of_the_same_cases_nothing_is_shown(swapped: bool) -> None:
+    first, second = ("this", Share(0.8, 0.7, 0.9, 50)), ("that", Share(0.5, 0.4, 0.6, 50))
     sentence = compare(second, first, "texts") if swapped else compare(first, second, "texts")
     assert sentence.startswith("This gets 80.0 %")
-    assert words in sentence
+    assert sentence.endswith("a difference is not shown, as there are no predictions for the same texts.")
 
 
 def test_a_p_value_is_never_zero() -> None:
@@ -59,81 +68,379 @@ def trained(accuracy: float) -> dict[str, Any]:
     return {"data": "embedded", "test": {"accuracy": accuracy, "n": 1000}, "parameters": 7}
 
 
-@pytest.mark.parametrize(("deep", "shown"), [(0.1, True), (0.49, False)])
-def test_the_finding_about_depth_follows_the_metrics(tmp_path: Path, deep: float, shown: bool) -> None:
-    write(tmp_path, "metrics/train/cifar10-plain-20.json", trained(0.5))
-    write(tmp_path, "metrics/train/cifar10-plain-56.json", trained(deep))
-    for name in ("cifar10-plain-20", "cifar10-plain-56"):
+def predicted(root: Path, name: str, right: range) -> None:
+    """What `name` predicts for 1,000 pictures of class 1, of which it gets those in `right`."""
+    rows = "".join(f"{case},1,{1 if case in right else 2}\n" for case in range(1000))
+    write(root, f"data/tested/{name}.csv", f"case,actual,predicted\n{rows}")
+
+
+@pytest.mark.parametrize(
+    ("deep", "words"),
+    [
+        (range(0, 100), "the difference is shown, +40.0 points"),
+        (range(0, 480), "the difference is shown, +2.0 points"),  # intervals overlap, but no picture says the contrary
+        (range(20, 500), "the difference is shown, +2.0 points"),
+        (range(400, 880), "a difference is not shown, +2.0 points"),
+        (range(0, 496), "a difference is not shown, as too few test pictures (4) tell them apart"),
+    ],
+)
+def test_the_finding_about_depth_compares_picture_by_picture(tmp_path: Path, deep: range, words: str) -> None:
+    for name, right in (("cifar10-plain-20", range(500)), ("cifar10-plain-56", deep)):
+        write(tmp_path, f"metrics/train/{name}.json", trained(len(right) / 1000))
         write(tmp_path, f"plots/train/{name}.csv", f"run,epoch,split,accuracy\n{name},1,train,0.5\n")
+        predicted(tmp_path, name, right)
     found = depth.chapter(PARAMS, Results(tmp_path))
     assert found.finding.startswith("The plain net of 20 layers gets 50.0 %")
-    assert ("the difference is shown" in found.finding) == shown
+    assert words in found.finding
     assert found.embedded
     assert "Embedded data" in found.about
     assert "train@cifar10-cnn" in found.missing
     assert "train@cifar10-plain-20" not in found.missing
 
 
-def measure(mean: float, low: float | None, high: float | None) -> dict[str, Any]:
-    one = {"n": 10, "mean": 0.5}
-    difference = {"mean": mean, "low": low, "high": high, "permutation_p": 0.02}
-    return {"ResNet34": one, "ConvNet34": one, "difference": difference}
+def measured(first: list[float], second: list[float], loss: float = 2.0) -> dict[str, Any]:
+    """metrics/repeats.json of trainings with these accuracies, whose loss falls to 1.9 after the second epoch."""
+    settings = replace(PARAMS.repeats, seeds=tuple(range(len(first))), loss=loss)
+    rows = []
+    for label, accuracies in zip(LABELS, (first, second), strict=True):
+        for seed, accuracy in enumerate(accuracies):
+            mark = {"architecture": label, "seed": seed}
+            for epoch in (1, 2):
+                shared = mark | {"epoch": epoch, "loss": 2.1 - epoch / 10 + seed / 100 - accuracy, "accuracy": accuracy}
+                rows += [shared | {"split": split} for split in ("train", "validation")]
+            rows.append(mark | {"epoch": 2, "split": "test", "accuracy": accuracy})
+    return {"data": "hub", **summarise(measures(rows, LABELS, settings), LABELS, settings)}
+
+
+LABELS = ("ResNet34", "ConvNet34")
+BETTER = [0.30, 0.31, 0.33, 0.32, 0.35, 0.31, 0.34, 0.33, 0.32, 0.36]
+WORSE = [0.28, 0.30, 0.30, 0.30, 0.31, 0.30, 0.31, 0.31, 0.31, 0.32]
+TOO_FEW = (
+    "not shown, and could not be: of 3 pairs the smallest possible p-value is 1.000 after Holm; 8 pairs are enough."
+)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "words"),
+    ("pairs", "second", "words"),
     [
-        (0.01, 0.03, "(95 % interval +1.0 to +3.0, permutation test p = 0.020): shown."),
-        (-0.0001, 0.03, "(95 % interval +0.0 to +3.0, permutation test p = 0.020): not shown."),
-        (None, None, "without spread there is no interval."),
+        (10, WORSE, "+2.3 points (95 % interval +1.5 to +3.1, permutation test p = 0.010 after Holm): shown."),
+        (10, WORSE[::-1], "(95 % interval +0.2 to +4.4, permutation test p = 0.195 after Holm): not shown."),
+        (3, WORSE, TOO_FEW),
+        (
+            10,
+            [a - 0.1 for a in BETTER],
+            "(without spread there is no interval, permutation test p = 0.010 after Holm): ",
+        ),
     ],
 )
-def test_the_finding_about_skips_follows_the_interval(
-    tmp_path: Path, low: float | None, high: float | None, words: str
+def test_the_finding_about_skips_follows_the_permutation_test(
+    tmp_path: Path, pairs: int, second: list[float], words: str
 ) -> None:
-    names = ("test_accuracy", "best_validation_accuracy", "final_validation_accuracy", "epochs_to_loss", "loss_area")
-    write(tmp_path, "metrics/repeats.json", {"data": "hub", **{name: measure(0.02, low, high) for name in names}})
+    write(tmp_path, "metrics/repeats.json", measured(BETTER[:pairs], second[:pairs]))
     found = skips.chapter(PARAMS, Results(tmp_path))
-    assert words in found.finding.partition("In mean")[0].strip() + "."
+    assert words in found.finding.partition(" In mean")[0]
     assert not found.embedded
     assert "uoft-cs/cifar10" in found.about
 
 
+@pytest.mark.parametrize(("loss", "cells"), [(0.1, ("0 of 10 reached it",) * 2), (9.9, ("1.00", "1.00"))])
+def test_the_table_says_how_many_reached_the_loss(tmp_path: Path, loss: float, cells: tuple[str, ...]) -> None:
+    write(tmp_path, "metrics/repeats.json", measured(BETTER, WORSE, loss))
+    (table,) = (block for block in skips.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table))
+    (row,) = (row for row in table.rows if row[0].startswith("epochs until"))
+    assert row[1:3] == cells
+
+
+def asked(second: dict[str, Any], **first: Any) -> str:
+    model = ResNetModel("resnet", "resnet34", "cifar", 16)
+    return skips.question(Pair(replace(PARAMS.pair.first, model=model, **first), replace(PARAMS.pair.second, **second)))
+
+
+def test_the_question_is_what_the_contenders_differ_in() -> None:
+    skips_removed = ResNetModel("resnet", "convnet34", "cifar", 16)
+    wider, same = replace(skips_removed, width=32), replace(skips_removed, name="resnet34")
+    assert asked({"model": skips_removed}) == "Do skip connections help, and how sure are we?"
+    assert skips.question(PARAMS.pair) == "Do skip connections help, and how sure are we?"
+    words = "Does flipped differ from plain ({}), and how sure are we?"
+    flips = {"label": "flipped", "flip": True}
+    assert asked({"label": "plain", "model": same}, **flips) == words.format("flip")
+    assert asked({"label": "plain", "model": wider}, **flips) == words.format("model.name, model.width, flip")
+
+
 def test_gradients_are_the_medians_of_the_last_steps() -> None:
-    names = ("model", "batch_norm", "step", "layer", "norm")
+    names = ("model", "batch_norm", "initialisation", "step", "layer", "norm")
     steps = [
-        dict(zip(names, ("plain", "without", step, 1.0, norm), strict=True)) for step, norm in [(1, 9), (2, 2), (3, 4)]
+        dict(zip(names, ("plain", "without", "he", step, 1.0, norm), strict=True))
+        for step, norm in [(1, 9), (2, 2), (3, 4)]
     ]
-    dead = dict(zip(names, ("plain", "without", 3, 2.0, 0.0), strict=True))
-    assert skips.last_steps([*steps, dead], window=2) == [
-        {"model": "plain", "batch_norm": "without", "layer": 1.0, "norm": 3.0}
+    dead = dict(zip(names, ("plain", "without", "default", 3, 2.0, 0.0), strict=True))
+    assert gradients.last_steps([*steps, dead], window=2) == [
+        {"model": "plain", "batch_norm": "without", "initialisation": "he", "layer": 1.0, "norm": 3.0}
     ]
+
+
+def looked(validation: float | None = None, test: float = 0.5, n: int = 200) -> dict[str, Any]:
+    """What cam@RUN finds; without boxes if there is no score on validation."""
+    difference = {"mean": -0.1, "lower": -0.15, "upper": -0.05}
+    scores = {"n": 64, "map": 0.1, "random": 0.2, "difference": difference}
+    found = {"data": "hub", "feature_map": "4x4", "pictures": 9, "deletion": scores, "insertion": scores}
+    if validation is None:
+        return found
+    hits = round(test * n)
+    pointing = {"n": n, "map": test, "centred_box": 0.5, "map_only": hits - n // 2 + 10, "centred_box_only": 10}
+    boxes = {"n": n, "map": 0.3, "centred_box": 0.2}
+    return {**found, "validation": {"pointing": {"map": validation}}, "pointing": pointing, "max_box_accuracy": boxes}
+
+
+@pytest.mark.parametrize(
+    ("by_default", "by_he", "words"),
+    [
+        (
+            1e-9,
+            0.33,
+            "1e-09 with PyTorch's default initialisation and 0.33 with He's initialisation: whether it vanishes is ",
+        ),
+        (1e-9, 1e-9, "it vanishes with either."),
+        (
+            0.5,
+            None,
+            "beyond float32 with He's initialisation: it vanishes with neither.",
+        ),
+    ],
+)
+def test_what_makes_gradients_vanish_follows_the_metrics(
+    tmp_path: Path, by_default: float, by_he: float | None, words: str
+) -> None:
+    measured = {
+        f"plain_cnn, without batch norm, {name} initialisation": {
+            "first_to_last": {"10": 1.0, "50": ratio},
+            "slope": {"first_to_last": None if ratio is None else -0.1},
+        }
+        for name, ratio in (("default", by_default), ("he", by_he))
+    }
+    write(tmp_path, "metrics/gradients.json", {"data": "embedded", **measured})
+    chapter = skips.chapter(PARAMS, Results(tmp_path))
+    assert chapter.finding.startswith("In the plain net of depth 50 without batch norm")
+    assert words in chapter.finding
+    (table,) = (block for block in chapter.blocks if isinstance(block, Table))
+    assert table.rows[0][1:] == ("1", f"{by_default:.2g}", "0.1-fold")
+
+
+def test_mean_and_variance_of_every_group_are_drawn(tmp_path: Path) -> None:
+    write(tmp_path, "metrics/repeats.json", measured(BETTER, WORSE))
+    header = "architecture,seed,epoch,group,mean,variance,norm\n"
+    rows = [f"{label},{seed},{epoch},stem,-0.01,{epoch},3\n" for label in LABELS for seed in (1, 2) for epoch in (1, 2)]
+    write(tmp_path, "plots/repeats/gradients.csv", header + "".join(rows))
+    drawn = [block for block in skips.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Chart)]
+    variance, mean = (next(iter(chart.spec["datasets"].values())) for chart in drawn)
+    assert [row["variance"] for row in variance] == [2] * 4  # of the last epoch
+    assert [row["size"] for row in mean] == [0.01] * 4
 
 
 def test_data_without_boxes_show_no_localisation(tmp_path: Path) -> None:
-    scores = {"n": 3, "map": 0.1, "random": 0.2}
-    found = {"data": "hub", "feature_map": "4x4", "deletion": scores, "insertion": scores}
-    write(tmp_path, "metrics/cam/cifar10-cnn.json", found)
+    write(tmp_path, "metrics/cam/cifar10-resnet34.json", looked())
     chapter = looks.chapter(PARAMS, Results(tmp_path))
     assert chapter.finding.startswith("Not shown: these data have no boxes")
 
 
-def test_the_best_head_is_held_against_counted_words(tmp_path: Path) -> None:
-    for name, right in (("tfidf", 0.9), ("logreg", 0.7)):
-        share = {"accuracy": right, "lower": right - 0.03, "upper": right + 0.03, "n": 100}
-        scores = share | {"macro": {"f1": right}, "calibration_error": 0.0}
-        write(tmp_path, f"metrics/classify/{name}.json", {"data": "embedded", "test": scores})
+def test_the_map_that_is_held_against_the_middle_is_chosen_on_validation(tmp_path: Path) -> None:
+    write(tmp_path, "metrics/cam/cifar10-resnet34.json", looked(validation=0.8, test=0.7))
+    write(tmp_path, "metrics/cam/cifar10-convnet34.json", looked(validation=0.7, test=0.8))
+    write(tmp_path, "metrics/cam/imagenette-cnn.json", looked(validation=0.9, test=0.9))  # other pictures
+    chapter = looks.chapter(PARAMS, Results(tmp_path))
+    assert chapter.finding.startswith("The strongest point of cifar10-resnet34's map of the true class gets 70.0 %")
+    assert "the difference is shown, +20.0 points" in chapter.finding
+    assert chapter.finding.endswith("It was chosen on validation, out of cifar10-resnet34, cifar10-convnet34.")
+
+
+def test_a_grid_of_maps_says_how_many_pictures_it_has_and_deletion_its_interval(tmp_path: Path) -> None:
+    write(tmp_path, "metrics/cam/cifar10-resnet34.json", looked(validation=0.8))
+    write(tmp_path, "plots/cam/cifar10-resnet34.png", "a picture")
+    blocks = looks.chapter(PARAMS, Results(tmp_path)).blocks
+    (picture,) = (block for block in blocks if isinstance(block, Picture))
+    assert picture.alt.startswith("9 test pictures")
+    (table,) = (block for block in blocks if isinstance(block, Table))
+    assert table.rows[0][-1] == "10.0 % against 20.0 %, -10.0 points (-15.0 to -5.0), n = 64"
+
+
+@pytest.mark.parametrize(
+    ("only", "words"),
+    [
+        ((6, 2), "a difference is not shown, +4.0 points (-1.9 to +10.8), McNemar's exact test p = 0.289."),
+        ((9, 1), "the difference is shown, +8.0 points (+2.3 to +15.4), McNemar's exact test p = 0.021."),
+        ((4, 0), "a difference is not shown, as too few texts (4) tell them apart."),
+    ],
+)
+def test_of_the_same_cases_those_that_one_alone_gets_right_decide(only: tuple[int, int], words: str) -> None:
+    first, second = (Share.of((80 + hits) / 100, 100) for hits in only)
+    cases = Comparison(*only, 100)
+    assert compare(("this", first), ("that", second), "texts", cases).endswith(f": {words}")
+    assert compare(("that", second), ("this", first), "texts", cases.swapped()).endswith(f": {words}")
+
+
+def classified(root: Path, path: str, validation: float, right: list[bool], more: dict[str, Any] | None = None) -> None:
+    """Metrics of a classifier or scorer and its predictions: A where it is right, else B."""
+    share = Share.of(sum(right) / len(right), len(right))
+    scores = {"accuracy": share.value, "lower": share.lower, "upper": share.upper, "n": share.n, **(more or {})}
+    write(root, f"metrics/{path}.json", {"data": "embedded", "validation": {"accuracy": validation}, "test": scores})
+    folder, name = path.split("/")
+    rows = "".join(f"{case},A,{'A' if hit else 'B'}\n" for case, hit in enumerate(right))
+    write(root, f"plots/confusion/{'rank-' * (folder == 'rank')}{name}.csv", f"case,actual,predicted\n{rows}")
+
+
+HEAD = {"macro": {"f1": 0.5}, "calibration_error": 0.0}
+
+
+def test_the_best_head_on_validation_is_held_against_counted_words(tmp_path: Path) -> None:
+    classified(tmp_path, "classify/tfidf", 0.9, [True] * 90 + [False] * 10, HEAD)
+    classified(tmp_path, "classify/logreg", 0.8, [True] * 70 + [False] * 30, HEAD)
+    classified(tmp_path, "classify/mlp", 0.7, [True] * 80 + [False] * 20, HEAD)  # better on test, which chooses nothing
     found = features.chapter(PARAMS, Results(tmp_path))
     assert found.finding.startswith("Tfidf on counted words gets 90.0 %")
-    assert "logreg on frozen features 70.0 % (67.0 to 73.0): the difference is shown" in found.finding
+    assert "logreg on frozen features 70.0 % (60.4 to 78.1): the difference is shown, +20.0 points" in found.finding
+    assert "McNemar's exact test p < 0.001" in found.finding
+
+
+def test_the_best_scorer_is_held_against_every_control(tmp_path: Path) -> None:
+    classified(tmp_path, "rank/interaction", 0.5, [True] * 50 + [False] * 50)
+    classified(tmp_path, "rank/longest", 0.9, [True] * 30 + [False] * 70)  # never the best scorer: it is a control
+    classified(tmp_path, "rank/option", 0.3, [True] * 44 + [False] * 56)  # six cases: p = 0.031, after Holm 0.062
+    classified(tmp_path, "rank/cosine", 0.3, [False] * 5 + [True] * 44 + [False] * 51)
+    finding = features.chapter(PARAMS, Results(tmp_path)).finding
+    assert finding.startswith(
+        "Of 100 questions of race (embedded data) interaction, the best scorer on validation, answers 50.0 %"
+    )
+    assert "It is above longest (30.0 %, p < 0.001). It is not shown to be above" in finding
+    assert "option (44.0 %, p = 0.062)" in finding
+
+
+def test_a_laboratorys_figure_stands_beside_a_run_at_its_settings() -> None:
+    logreg, mlp, margin = (PARAMS.classify["logreg-lab"], PARAMS.classify["mlp-lab"], PARAMS.rank["margin-lab"])
+    assert isinstance(logreg, LogisticRegressionHead)
+    assert (logreg.c, logreg.standardize) == ((1.0,), False)
+    assert isinstance(mlp, MLPHead)
+    assert PARAMS.embed[mlp.features].encoder == "gpt2-encoder"
+    assert (mlp.widths, mlp.optimizer, mlp.learning_rate, mlp.batch_size) == ((512, 256, 128), "sgd", 1e-3, 512)
+    assert isinstance(margin, Ranking)
+    assert PARAMS.embed[margin.features].pooling == "cls"
+    assert (margin.optimizer, margin.learning_rate, margin.batch_size, margin.epochs) == ("sgd", 0.1, 128, 500)
+    assert PARAMS.rank["ratio-lab"] == replace(margin, loss="ratio")
+    texts = {stage for stage in ACCURACY if stage.startswith(("classify@", "rank@"))}
+    assert texts == {"classify@logreg-lab", "classify@mlp-lab", "rank@margin-lab", "rank@ratio-lab"}
 
 
 def test_a_level_without_questions_has_an_empty_cell(tmp_path: Path) -> None:
     share = {"accuracy": 0.5, "lower": 0.4, "upper": 0.6, "n": 100}
-    write(tmp_path, "metrics/rank/softmax.json", {"data": "hub", "test": {**share, "chance": 0.25, "high": share}})
+    test = {**share, "chance": 0.25, "high": share}
+    write(tmp_path, "metrics/rank/softmax.json", {"data": "hub", "validation": share, "test": test})
     tables = [block for block in features.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table)]
     (row,) = (row for table in tables for row in table.rows if row[0] == "softmax")
-    assert row[1:4] == ("50.0 % (40.0 to 60.0)", "", "50.0 % (40.0 to 60.0)")
+    assert row[2:5] == ("50.0 % (40.0 to 60.0)", "", "50.0 % (40.0 to 60.0)")
+
+
+# --- where data come from -------------------------------------------------------------------------------------
+
+
+def test_what_a_source_is_is_told_by_what_it_names(tmp_path: Path) -> None:
+    mnist, dante = PARAMS.sources["mnist"], PARAMS.sources["dante"]
+    assert isinstance(mnist, DatasetSource)
+    assert isinstance(dante, TextSource)
+    assert origin(mnist, "hub") == "hub"
+    assert origin(dante, "hub") == "web"
+    assert origin(replace(mnist, repository=str(tmp_path)), "hub") == "folder"
+    for url in ("poem.txt", "/poem.txt", "file:///poem.txt"):
+        assert origin(replace(dante, url=url), "hub") == "file"
+    assert origin(replace(mnist, repository=str(tmp_path)), "embedded") == "embedded"
+
+
+def with_own_data() -> Params:
+    """The settings with a copy of every data set and of some runs, of a folder or file of one's own."""
+    sources = {f"my-{name}": replace(source, **OWN[type(source)]) for name, source in PARAMS.sources.items()}
+    data = {f"my-{name}": replace(settings, source=f"my-{settings.source}") for name, settings in PARAMS.data.items()}
+    tables: dict[str, Any] = {"sources": PARAMS.sources | sources, "data": PARAMS.data | data}
+    for section, name in (("train", "cifar10-plain-56"), ("tfidf", "tfidf"), ("lm", "dante")):
+        table = getattr(PARAMS, section)
+        tables[section] = table | {"mine": replace(table[name], data=f"my-{table[name].data}")}
+    return replace(PARAMS, budget="quick", **tables)
+
+
+OWN: dict[type, Any] = {
+    DatasetSource: {"repository": "my/folder"},
+    ModelSource: {"repository": "my/model"},
+    TextSource: {"url": "my/text.txt"},
+}
+
+
+def scored(place: str, accuracy: float) -> dict[str, Any]:
+    share = {"accuracy": accuracy, "lower": accuracy - 0.03, "upper": accuracy + 0.03, "n": 100}
+    return {"data": place, "validation": share, "test": share | {"macro": {"f1": accuracy}, "calibration_error": 0.0}}
+
+
+def language_model(sample: dict[str, float | None], held_out: dict[str, float | None], **facts: Any) -> dict[str, Any]:
+    test = {"loss": 2.0, "bits_per_character": 2.9, "perplexity": 7.4}
+    found = {"data": "embedded", "parameters": 1, "characters": 2, "best_step": 3, "validation": {"loss": 2.1}}
+    return found | {"test": test, "quality": {"sample": sample, "held_out": held_out}} | facts
+
+
+def test_every_result_says_its_own_source(tmp_path: Path) -> None:
+    """Results of the demo, and beside them a text and a set of texts of one's own, as `quick` reads them."""
+    write(tmp_path, "metrics/classify/tfidf.json", scored("embedded", 0.9))
+    write(tmp_path, "metrics/classify/mine.json", scored("folder", 0.6))
+    quality: dict[str, float | None] = {"known_words": 0.5, "longest_copy": 3.0}
+    write(tmp_path, "metrics/lm/dante.json", language_model(quality, quality))
+    write(tmp_path, "metrics/lm/mine.json", language_model(quality, quality, data="file", validation={"loss": 9.0}))
+    params = with_own_data()
+    texts, poems = (module.chapter(params, Results(tmp_path)) for module in (features, verse))
+    stand_in = "Embedded data, not the laboratories': docstring libraries (for fancyzhx/ag_news)."
+    assert texts.about == f"Data: my/folder (a folder of this machine). {stand_in}"
+    assert poems.about.startswith("Data: my/text.txt (a file of this machine). Embedded data")
+    assert texts.embedded
+    assert "held-out text of dante (embedded data)" in poems.finding
+    assert "The model mine needs 2.90 bits for a character of held-out text of my-dante." in poems.finding
+    assert dict(circumstances(params, {"folder", "embedded"}))["data of the results"] == "embedded, folder"
+    assert "embedded, file, folder" in make_page(params, tmp_path)
+
+
+def test_of_real_data_nothing_is_said_to_be_embedded(tmp_path: Path) -> None:
+    write(tmp_path, "metrics/classify/mine.json", scored("folder", 0.6))
+    chapter = features.chapter(with_own_data(), Results(tmp_path))
+    assert (chapter.embedded, chapter.about) == (False, "Data: my/folder (a folder of this machine).")
+
+
+def test_results_on_different_data_are_not_ranked_together(tmp_path: Path) -> None:
+    for name, place in (("tfidf", "embedded"), ("logreg", "embedded"), ("mine", "folder")):
+        write(tmp_path, f"metrics/classify/{name}.json", scored(place, 0.9 if name == "mine" else 0.6))
+    for name, place in (("cifar10-plain-20", "embedded"), ("cifar10-plain-56", "hub"), ("mine", "folder")):
+        write(tmp_path, f"metrics/train/{name}.json", trained(0.5) | {"data": place})
+        write(tmp_path, f"plots/train/{name}.csv", f"run,epoch,split,accuracy\n{name},1,train,0.5\n")
+    params = with_own_data()
+    texts, nets = (module.chapter(params, Results(tmp_path)) for module in (features, depth))
+    tables = [block for block in texts.blocks if isinstance(block, Table)]
+    assert [[row[0] for row in table.rows] for table in tables] == [["tfidf", "logreg"], ["mine"]]
+    assert "mine" not in texts.finding  # 90 % of other texts is not better than 60 % of these
+    assert nets.finding.startswith("Not shown: this takes plain nets of two depths on the same data")
+    captions = [block.caption for block in nets.blocks if isinstance(block, Chart)]
+    assert [caption.partition(" while")[0].rpartition("nets on ")[2] for caption in captions] == [
+        "cifar10 (embedded data)",
+        "cifar10",
+        "my-cifar10",
+    ]
+
+
+def test_a_model_without_a_whole_line_has_no_metre(tmp_path: Path) -> None:
+    quality: dict[str, float | None] = {"known_words": 0.5, "longest_copy": 3.0, "syllables": 10.8, "rhymes": 0.99}
+    write(tmp_path, "metrics/lm/dante.json", language_model(quality | {"syllables": None, "rhymes": None}, quality))
+    (table,) = (block for block in verse.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table))
+    assert [row[1:] for row in table.rows[1:3]] == [("none", "10.8"), ("none", "99.0 %")]
+
+
+def test_a_model_that_cannot_go_on_says_why(tmp_path: Path) -> None:
+    rows = [Continuation("gpt2", "work", "greedy", "goes on"), Continuation("dante", "work", reason="knows no w")]
+    tokens = {"dante": {"characters": 10, "tokens": 10, "tokens_per_character": 1.0}}
+    written = {"data": "web", "tokens": tokens, "generated": [asdict(row) for row in rows]}
+    write(tmp_path, "data/generated.json", written)
+    first, _ = (block for block in verse.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table))
+    assert first.rows == [("gpt2", "work", "greedy", "goes on"), ("dante", "work", "", "knows no w")]
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
@@ -159,11 +466,8 @@ def test_texts_cannot_end_the_script_they_are_in(tmp_path: Path) -> None:
     write(tmp_path, "plots/tsne/test.csv", "x,y,class,text\n1,2,a,</script><b>\n")
     scores = {"neighbour_accuracy_plane": 0.5, "neighbour_accuracy_space": 0.5, "trustworthiness": 0.5}
     write(tmp_path, "metrics/tsne/test.json", scores)
-    quality = {"known_words": 0.5, "longest_copy": 3.0}
-    validation = {"loss": 2.0, "bits_per_character": 2.9, "perplexity": 7.4}
-    facts = {"data": "embedded", "parameters": 1, "characters": 2, "best_step": 3}
-    model = facts | {"validation": validation, "quality": {"sample": quality, "held_out": quality}}
-    write(tmp_path, "metrics/lm/dante.json", model)
+    quality: dict[str, float | None] = {"known_words": 0.5, "longest_copy": 3.0}
+    write(tmp_path, "metrics/lm/dante.json", language_model(quality, quality))
     write(tmp_path, "data/samples/dante.txt", "<script>alert(1)</script>")
     page = make_page(PARAMS, tmp_path)
     assert "&lt;script&gt;alert(1)" in page

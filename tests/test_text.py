@@ -26,22 +26,24 @@ from dla.cli.main import main
 from dla.core.artifacts import read_tensors, read_texts, write_tensors, write_texts
 from dla.core.errors import UserError
 from dla.data import embedded
-from dla.settings.text import Embedding, WordCounts
-from dla.settings.training import Runtime
+from dla.settings.text import Embedding, LogisticRegressionHead, MLPHead, Rule, WordCounts
+from dla.settings.training import Runtime, Tracking
 from dla.text.batches import TokenBatches
-from dla.text.classify import softmax
+from dla.text.classify import softmax, train_logreg, train_mlp
 from dla.text.embed import embed
 from dla.text.encode import Encoder, batches_by_tokens, encode, pad, pool, read_encoder, show_mean, tokenize
 from dla.text.joint import EXCERPTS, Ending, nearest_sentences, tokenize_jointly
-from dla.text.linear import fit_linear
+from dla.text.linear import fit_best, fit_linear
 from dla.text.losses import RankingLoss, hits
 from dla.text.perceptron import perceptron
 from dla.text.rank import option_vectors
-from dla.text.scores import answer_metrics, calibration_error, classification
+from dla.text.rules import apply_rule
+from dla.text.scores import answer_metrics, calibration_error, chosen_options, classification
 from dla.text.tfidf import fit_words, read_words
 from dla.training.runtime import CPU
 
 RUNTIME = Runtime(device="cpu", precision="float32", compile="never")
+SILENT = Tracking(tensorboard=False, wandb=False)
 TEXTS = [
     "Draw a line.",
     "Return the rolling mean of a window, one value per row, where the window has as many rows as it says.",
@@ -65,6 +67,14 @@ def encoder(folder: Path) -> Encoder:
     return read_encoder(folder)
 
 
+@pytest.fixture(scope="session")
+def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    """The demo's GPT-2: a decoder, whose tokenizer has no token for padding and adds none."""
+    path = tmp_path_factory.mktemp("encoder") / "gpt2"
+    embedded.write("tiny-gpt2", path)
+    return read_encoder(path)
+
+
 # --- encoding -------------------------------------------------------------------------------------------------
 
 
@@ -74,6 +84,22 @@ def test_padding_changes_no_feature(encoder: Encoder, pooling: Any, tmp_path: Pa
     for i, text in enumerate(TEXTS):
         alone = encode(encoder, tokenize(encoder.tokenizer, [text], 64), pooling, CPU, tmp_path / f"{i}")
         np.testing.assert_allclose(together[i], alone[0], atol=2e-6)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "last"])
+def test_features_of_a_decoder_are_those_of_its_own_tokens(gpt2: Encoder, pooling: Any, tmp_path: Path) -> None:
+    assert gpt2.model.config.model_type == "gpt2"
+    made = encode(gpt2, tokenize(gpt2.tokenizer, TEXTS, 64), pooling, CPU, tmp_path)
+    for text, vector in zip(TEXTS, made, strict=True):
+        with torch.no_grad():
+            hidden = gpt2.model(torch.tensor([gpt2.tokenizer(text)["input_ids"]])).last_hidden_state[0]
+        np.testing.assert_allclose(vector, (hidden.mean(0) if pooling == "mean" else hidden[-1]).numpy(), atol=2e-6)
+
+
+def test_an_empty_text_has_features_even_where_no_token_is_added(gpt2: Encoder, tmp_path: Path) -> None:
+    tokens = tokenize(gpt2.tokenizer, ["", "a line"], 64)
+    assert tokens[0]["input_ids"] == [gpt2.tokenizer.eos_token_id]
+    assert np.isfinite(encode(gpt2, tokens, "mean", CPU, tmp_path)).all()
 
 
 def test_features_are_those_of_transformers_in_the_order_of_the_texts(encoder: Encoder, tmp_path: Path) -> None:
@@ -224,6 +250,7 @@ def test_separate_features_lie_where_their_texts_do(
             np.testing.assert_allclose(found, expected[0], atol=2e-6)
     assert [metadata["levels"][level] for level in tensors["levels"]] == [row["level"] for row in rows]
     assert tensors["answers"].tolist() == [row["answer"] for row in rows]
+    assert tensors["lengths"].tolist() == [[len(option) for option in row["options"]] for row in rows]
     assert not any((tmp_path / ".checkpoints").iterdir())
 
 
@@ -311,10 +338,46 @@ def test_scaling_is_folded_into_the_coefficients() -> None:
     )
 
 
+def test_c_is_the_one_that_is_right_most_often_on_validation_and_of_equals_the_smallest() -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 60)
+    vectors = generator.normal(size=(60, 30)) + np.eye(3, 30)[labels]  # few rows: a large C learns them by heart
+    held_out = generator.integers(0, 3, 2000)
+    validation = generator.normal(size=(2000, 30)) + np.eye(3, 30)[held_out], held_out
+    rights = {
+        c: (fit_linear(vectors, labels, c, 500, scale=True).probabilities(validation[0]).argmax(1) == held_out).mean()
+        for c in (0.01, 1.0, 100.0)
+    }
+    best = max(rights, key=lambda c: rights[c])
+    assert len(set(rights.values())) == 3
+    assert fit_best((vectors, labels), validation, (100.0, 1.0, 0.01), 500, scale=True)[1] == best
+    assert fit_best((vectors, labels), (vectors[:1], labels[:1]), (100.0, 1.0), 500, scale=True)[1] == 1.0
+
+
+def test_features_are_standardised_if_the_settings_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    generator = np.random.default_rng(0)
+    tensors: dict[str, Any] = {}
+    for split in ("train", "validation"):
+        tensors[f"{split}.labels"] = generator.integers(0, 2, 40)
+        tensors[f"{split}.features"] = generator.normal(7, 9, (40, 5)).astype(np.float32)
+    write_tensors(tmp_path / "features.safetensors", tensors, {"classes": ["a", "b"]})
+    how: Any = {"features": "x", "widths": (4,), "seed": 1, "epochs": 1, "batch_size": 8, "optimizer": "sgd"}
+    for standardize in (True, False):
+        head = MLPHead(name="mlp", learning_rate=0.1, standardize=standardize, **how)
+        train_mlp("mlp", head, tmp_path / "features.safetensors", RUNTIME, SILENT, tmp_path / "mlp.safetensors")
+        mean = read_tensors(tmp_path / "mlp.safetensors")[0]["0.mean"]
+        assert bool((mean == 0).all()) != standardize
+    raw = LogisticRegressionHead(name="logreg", features="x", c=(1.0,), standardize=False, iterations=500)
+    train_logreg("raw", raw, tmp_path / "features.safetensors", tmp_path / "raw.safetensors")
+    expected = LogisticRegression(max_iter=500).fit(tensors["train.features"], tensors["train.labels"])
+    np.testing.assert_allclose(read_tensors(tmp_path / "raw.safetensors")[0]["weights"][1:], expected.coef_, atol=1e-4)
+
+
 def test_a_word_counter_read_back_says_the_same() -> None:
-    settings = WordCounts(data="ag_news", longest=2, rarest=1, c=1.0, iterations=200)
+    settings = WordCounts(data="ag_news", longest=2, rarest=1, c=(1.0,), iterations=200)
     labels = np.array([0, 1, 2, 3, 0, 2])
-    counter = fit_words(settings, TEXTS, labels)
+    counter, _ = fit_words(settings, (TEXTS, labels), (TEXTS, labels))
     again = read_words(counter.tensors(), settings)
     np.testing.assert_array_equal(again.probabilities(TEXTS), counter.probabilities(TEXTS))
     np.testing.assert_allclose(counter.probabilities(["no word of it"]).sum(1), 1)
@@ -353,10 +416,34 @@ def test_levels_without_a_question_are_left_out() -> None:
     assert found["high"]["n"] == found["n"] == 4
 
 
+def test_rules_answer_without_training(tmp_path: Path) -> None:
+    features = np.eye(4, dtype=np.float32)
+    tensors = {
+        "articles": features[:1],
+        "article": np.array([0, 0]),
+        "questions": features[[0, 1]],
+        "options": np.stack([features[[1, 2, 0, 3]], features[[3, 1, 2, 2]]]),
+        "lengths": np.array([[3, 9, 9, 2], [1, 2, 3, 4]]),
+        "answers": np.array([2, 1]),
+        "levels": np.array([0, 1]),
+    }
+    path = tmp_path / "features.safetensors"
+    splits = {f"{split}.{name}": values for split in ("validation", "test") for name, values in tensors.items()}
+    write_tensors(path, splits, {"source": "embedded", "levels": ["middle", "high"]})
+    nearest = apply_rule("cosine", Rule(name="cosine", features="race"), path)
+    assert nearest.metrics()["test"]["accuracy"] == 1.0
+    assert next(iter(nearest.predictions())) == {"case": 0, "actual": "C", "predicted": "C"}
+    longest = apply_rule("longest", Rule(name="longest", features="race"), path)
+    assert [row["predicted"] for row in longest.predictions()] == ["B", "D"]  # of equally long ones the first
+    assert longest.curve() == [{**longest.curve()[0], "run": "longest", "epoch": 1, "accuracy": 0.0}]
+    assert "best_epoch" not in longest.metrics()
+
+
 def test_a_tie_is_not_a_hit() -> None:
     scores = np.array([[1.0, 1.0, 0.0, 0.0], [2.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
     answers = np.array([0, 0, 0])
     assert answer_metrics(scores, answers, answers, ["middle", "high"])["accuracy"] == pytest.approx(1 / 3)
+    assert chosen_options(scores).tolist() == [-1, 0, -1]
     assert hits(torch.from_numpy(scores), torch.from_numpy(answers)).tolist() == [False, True, False]
 
 
@@ -368,12 +455,32 @@ def test_ranking_losses_are_what_they_are_called() -> None:
     margin = F.margin_ranking_loss(right[:, None].expand(7, 3), wrong, torch.ones(7, 3), margin=1.0)
     torch.testing.assert_close(RankingLoss("margin").loss(scores, answers), margin)
     torch.testing.assert_close(RankingLoss("softmax").loss(scores, answers), F.cross_entropy(scores, answers))
+    ratio = (right[:, None] / wrong).sum(1).mean()  # the laboratory's: over raw scores, minimised
+    torch.testing.assert_close(RankingLoss("ratio").loss(scores, answers), ratio)
     quotient = (F.softplus(wrong).mean(1) / F.softplus(right)).mean()
-    torch.testing.assert_close(RankingLoss("ratio").loss(scores, answers), quotient)
+    torch.testing.assert_close(RankingLoss("softplus-ratio").loss(scores, answers), quotient)
+
+
+def gained(kind: Any, scores: torch.Tensor) -> float:
+    """How far a small step down the loss moves the first option, which is right, ahead of the mean of the others."""
+    parameter = scores.clone().requires_grad_()
+    RankingLoss(kind).loss(parameter, torch.zeros(len(scores), dtype=torch.int64)).backward()
+    assert parameter.grad is not None
+    step = -parameter.grad[0]
+    return float(step[0] - step[1:].mean())
+
+
+def test_the_laboratorys_ratio_sinks_the_right_option_among_positive_scores_and_ours_lifts_it() -> None:
+    scores = torch.tensor([[1.0, 1.1, 0.9, 1.2]])
+    assert gained("ratio", scores) < 0
+    assert gained("ratio", -scores) > 0  # the sign of the scores decides, which nothing else does
+    for kind in ("softplus-ratio", "margin", "softmax"):
+        assert gained(kind, scores) > 0
+        assert gained(kind, -scores) > 0
 
 
 @pytest.mark.parametrize("scale", [-1e4, 0.0, 1e4])
-@pytest.mark.parametrize("kind", ["margin", "ratio", "softmax"])
+@pytest.mark.parametrize("kind", ["margin", "softplus-ratio", "softmax"])
 def test_no_ranking_loss_leaves_the_finite(kind: Any, scale: float) -> None:
     scores = torch.full((3, 4), scale, requires_grad=True)
     loss = RankingLoss(kind).loss(scores, torch.tensor([0, 1, 2]))
@@ -393,6 +500,7 @@ def test_interaction_sets_products_beside_the_vectors() -> None:
     made = option_vectors(tensors, "interaction")(torch.tensor([0]))
     assert made.shape == (1, 4, 10)
     assert made[0, 1].tolist() == [3, 4, 5, 6, 2, 3, 6, 12, 10, 18]
+    assert option_vectors(tensors, "option")(torch.tensor([1]))[0].tolist() == tensors["options"][1].tolist()
     mean = option_vectors(tensors, "mean")(torch.tensor([1]))
     torch.testing.assert_close(mean[0, 0], torch.tensor([(1 + 7 + 8) / 3, (2 + 8 + 9) / 3]))
 
@@ -484,10 +592,11 @@ Write = Callable[[str], str]
 @pytest.fixture
 def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    settings = WordCounts(data="ag_news", longest=1, rarest=1, c=10.0, iterations=200)
-    counter = fit_words(settings, TEXTS, np.array([0, 1, 2, 3, 0, 2]))
+    settings = WordCounts(data="ag_news", longest=1, rarest=1, c=(10.0,), iterations=200)
+    labelled = TEXTS, np.array([0, 1, 2, 3, 0, 2])
+    counter, _ = fit_words(settings, labelled, labelled)
     facts = {"classes": ["plots", "tables", "models", "graphs"], "source": "embedded"}
-    counts = {"data": "ag_news", "longest": 1, "rarest": 1, "c": 10.0, "iterations": 200}
+    counts = {"data": "ag_news", "longest": 1, "rarest": 1, "c": [10.0], "iterations": 200}
     write_tensors(tmp_path / "models/text/words.safetensors", counter.tensors(), {**facts, "tfidf": counts})
     return tmp_path
 
@@ -516,7 +625,10 @@ def test_classify_reads_a_file_or_standard_input(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["x", "--model", "wrods"], "wrods.safetensors: is missing; `dvc repro` trains it; trained: words"),
+        (
+            ["x", "--model", "wrods"],
+            "'wrods' is no name under tfidf or classify or finetune in params.yaml; trained: words",
+        ),
         (["x", "--file", "texts.txt", "--model", "words"], "take either TEXT arguments or --file"),
         (["--file", "none.txt", "--model", "words"], "none.txt: cannot be read as text"),
         (["", "--model", "words"], "there is no text to classify"),

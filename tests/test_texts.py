@@ -131,7 +131,7 @@ def test_docstrings_are_kept_until_what_they_depend_on_changes(tmp_path: Path, m
 
 @pytest.mark.slow
 def test_embedded_texts_are_the_same_bytes_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("docstring-libraries", "docstring-summaries", "tiny-distilbert"):
+    for name in ("docstring-libraries", "docstring-summaries", "tiny-distilbert", "tiny-gpt2"):
         for copy in ("a", "b"):
             monkeypatch.setattr(docstrings, "CACHE", tmp_path / f"{copy}.json")
             docstrings.collect.cache_clear()

@@ -105,7 +105,7 @@ def test_packages_hold_no_code_of_their_own_so_they_need_not_be_deps() -> None:
         assert all(isinstance(node, ast.Expr) for node in ast.parse(file.read_text()).body), file
 
 
-@pytest.mark.parametrize("script", ["download", "prepare", "repeats", "tfidf", "tsne"])
+@pytest.mark.parametrize("script", ["download", "prepare", "repeats", "tfidf", "tsne", "agents"])
 def test_a_stage_that_trains_no_net_does_not_import_torch(script: str) -> None:
     kinds = "dla.data.images, dla.data.texts, dla.data.questions, dla.data.corpus" if script == "prepare" else "dla"
     code = f"import sys; sys.path.insert(0, 'stages'); import {script}, {kinds}; print('torch' in sys.modules)"
@@ -198,9 +198,10 @@ TEXTS = {
         ({"budgets.demo.pair.epochs": 1}, PAIRS),
         ({"repeats.loss": 1.0}, {"repeats"}),
         ({"gradients.steps": 10}, {"gradients"}),
-        ({"cam.cifar10-cnn.pictures": 4}, {"cam@cifar10-cnn"}),
+        ({"cam.imagenette-cnn.pictures": 4}, {"cam@imagenette-cnn"}),
         ({"embed.race.max_tokens": 64, "rank.joint.epochs": 3}, {"embed@race", "rank@joint"}),
-        ({"agent.cartpole-dqn.double": True}, {"agent@cartpole-dqn"}),
+        ({"agent.cartpole-dqn.double": True}, {"agent@cartpole-dqn", "agents"}),
+        ({"agents.resamples": 100}, {"agents"}),
         ({"budgets.demo.agent.navigation-ppo.steps": 1000}, {"agent@navigation-ppo"}),
         ({"lm.dante.learning_rate": 1e-3, "generate.seed": 2}, {"lm@dante", "generate"}),
         ({"budgets.demo.generate.length": 20, "data.dante.kept": ["PARADISO"]}, {"generate", "prepare@dante"}),
@@ -259,9 +260,10 @@ def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone:
         assert f'"run": "{name}"' in page
     assert "<script src" not in page
     assert "<link" not in page
-    groups, repeats, gradients = 15, 3, 2
+    groups, repeats, gradients, agents = 17, 3, 2, 2
     confusions = len(PARAMS.tfidf) + len(PARAMS.classify) + len(PARAMS.finetune)
+    letters = len(PARAMS.rank)  # confusion of options, without a picture
     one_by_one = ("train", "classify", "finetune", "tsne", "rank", "lm", "agent")  # DVC shows them alone too
     runs = sum(len(getattr(PARAMS, section)) for section in one_by_one)
-    assert page.count("vegaEmbed('#") == groups + repeats + gradients + confusions + runs
+    assert page.count("vegaEmbed('#") == groups + repeats + gradients + agents + confusions + letters + runs
     assert page.count('<img src="static/') == len(PARAMS.cam) + confusions + len(PARAMS.tsne) + len(PARAMS.agent)

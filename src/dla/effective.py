@@ -42,7 +42,7 @@ def stages(params: Params) -> dict[str, Callable[[], Settings]]:
         "classify": (params.classify, params.head),
         "finetune": (params.finetune, params.fine_tuning),
         "tsne": (params.tsne, params.scatter),
-        "rank": (params.rank, params.ranking),
+        "rank": (params.rank, params.answer_scorer),
         "lm": (params.lm, params.language_model),
         "agent": (params.agent, params.agent_run),
     }
@@ -58,5 +58,6 @@ def stages(params: Params) -> dict[str, Callable[[], Settings]]:
     found["repeats"] = lambda: asdict(params.repeats)
     found["gradients"] = lambda: asdict(params.gradient_study)
     found["generate"] = lambda: asdict(params.generation)
+    found["agents"] = lambda: asdict(params.agents)
     found["report"] = dict  # no settings of its own
     return found

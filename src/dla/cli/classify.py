@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from dla.cli.candidates import offer_files, offer_names
+from dla.cli.options import model_name, text
 from dla.cli.output import as_json, print_table
 from dla.cli.parser import Commands, Parser, add_command
 from dla.core.errors import UserError
@@ -24,9 +25,13 @@ def add(commands: Commands[Parser]) -> None:
         'dla classify "Draw a line through the points." --model logreg',
         "dla classify --file texts.txt --model tfidf --json",
     )
-    classify.add_argument("texts", nargs="*", metavar="TEXT", help="a text, in quotes")
+    classify.add_argument("texts", nargs="*", type=text, metavar="TEXT", help="a text, in quotes")
     model = classify.add_argument(
-        "--model", required=True, metavar="NAME", help="a name under `tfidf`, `classify` or `finetune` in params.yaml"
+        "--model",
+        required=True,
+        type=model_name,
+        metavar="NAME",
+        help="a name under `tfidf`, `classify` or `finetune` in params.yaml",
     )
     file = classify.add_argument("--file", type=Path, metavar="FILE", help="a file with a text per line")
     classify.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -64,7 +69,11 @@ def _texts(options: argparse.Namespace) -> list[str]:
             reason = getattr(error, "strerror", None) or error
             raise UserError(f"{options.file}: cannot be read as text ({reason})") from None
     elif not lines:
-        lines = sys.stdin.read().splitlines()
+        try:
+            lines = sys.stdin.read().splitlines()
+            "".join(lines).encode("utf-8")  # some systems let bytes pass that are not
+        except UnicodeError as error:
+            raise UserError(f"standard input: cannot be read as text ({error})") from None
     texts = [line.strip() for line in lines if line.strip()]
     if not texts:
         raise UserError("there is no text to classify: give one as TEXT in quotes, or a --file that has some")

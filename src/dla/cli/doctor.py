@@ -10,6 +10,9 @@ from dla.cli.candidates import offer_names
 from dla.cli.parser import Commands, Parser, add_command
 from dla.doctor.finding import Finding
 
+STOPPED = "Something would stop a run."
+READY = "Nothing found that would stop a run. Whether the results that lie here are right was not looked at."
+
 
 def add(commands: Commands[Parser]) -> None:
     """Add the command to the parser."""
@@ -18,8 +21,9 @@ def add(commands: Commands[Parser]) -> None:
         "doctor",
         "say what a run needs, and whether it is there",
         "Say what a run needs, whether it is there, and what to do if it is not.\n"
-        "It looks at Python, torch, the device, DVC, the disk, every data source and every stage. Nothing is "
-        "downloaded and nothing is changed. The exit code is 1 if something would stop a run.",
+        "It looks at Python, torch, the device, DVC, the disk, every data source and every stage, and whether results "
+        "are still what dvc.lock records; not whether they are right. Nothing is downloaded and nothing is changed. "
+        "The exit code is 1 if something would stop a run.",
         "dla doctor",
         "dla doctor --budget quick  # what would it take to use real data?",
         "dla doctor --json",
@@ -42,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({"ready": not stopped, "findings": [_as_json(finding) for finding in findings]}, indent=2))
     else:
         _print_lines(findings)
-        print("\nSomething would stop a run." if stopped else "\nNothing found that would stop a run.")
+        print(f"\n{STOPPED if stopped else READY}")
     return int(stopped)
 
 

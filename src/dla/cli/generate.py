@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from dla.cli.candidates import offer_names
-from dla.cli.options import count, seed
+from dla.cli.options import count, model_name, seed, text
 from dla.cli.parser import Commands, Parser, add_command
 from dla.core.errors import UserError
 from dla.settings.params import load_params
@@ -25,10 +25,16 @@ def add(commands: Commands[Parser]) -> None:
         'dla generate "Halfway down the road" --model openai-community/gpt2',
     )
     generate.add_argument(
-        "prompt", nargs="?", default="", metavar="PROMPT", help="how the text begins, in quotes (default: nothing)"
+        "prompt",
+        nargs="?",
+        type=text,
+        default="",
+        metavar="PROMPT",
+        help="how the text begins, in quotes (default: nothing)",
     )
     model = generate.add_argument(
         "--model",
+        type=model_name,
         metavar="MODEL",
         help="a name under `lm` or `sources` in params.yaml, a folder, or OWNER/NAME on the Hub "
         "(default: the first one under `lm`)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import traceback
@@ -12,7 +13,7 @@ from dla.cli import classify, completion, doctor, generate, params, play, predic
 from dla.cli.output import complain
 from dla.cli.parser import Parser, add_debug, lines_below
 from dla.core import process
-from dla.core.errors import TOO_LARGE, UserError, is_beyond_memory
+from dla.core.errors import TOO_LARGE, UserError, is_beyond_memory, of_system
 from dla.settings.params import PARAMS_FILE
 
 COMMANDS = (doctor, params, predict, classify, generate, play, report, completion)
@@ -33,6 +34,8 @@ EXIT_CODES = (
 
 def run() -> NoReturn:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names of files may be any bytes
     process.leave(main())
 
 
@@ -45,8 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     options = parser.parse_args(arguments)
     try:
-        code: int = options.run(options)
-        sys.stdout.flush()  # not at the end of the process, where nobody would catch what is caught below
+        code = _run(options)
     except UserError as error:
         if options.debug:
             error.__suppress_context__ = False  # the error below it, which the one line leaves out
@@ -64,6 +66,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, say `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()  # not at the end of the process, where nobody would catch what `main` catches
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise of_system(error) from error
     return code
 
 

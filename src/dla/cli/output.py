@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from dla.core.errors import UserError
 
@@ -13,6 +14,11 @@ Ranked = Sequence[tuple[str, float]]  # classes with their probabilities, the li
 def complain(error: UserError, hint: str = "") -> None:
     """One line to standard error."""
     print(f"error: {error}{hint}", file=sys.stderr)
+
+
+def say_written(path: Path) -> None:
+    """One line to standard error, so that standard output holds results alone."""
+    print(f"written: {path}", file=sys.stderr)
 
 
 def print_table(heading: object, shown: Ranked) -> None:

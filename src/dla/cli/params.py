@@ -25,7 +25,7 @@ def add(commands: Commands[Parser]) -> None:
         "With STAGE, print the settings that it runs with, as the budget in force leaves them.",
         "dla params",
         "dla params rank@margin",
-        "dla params cifar10-cnn    # both train@cifar10-cnn and cam@cifar10-cnn",
+        "dla params imagenette-cnn  # both train@imagenette-cnn and cam@imagenette-cnn",
         "dla params --names train  # the image classifiers that there are",
     )
     stage = parser.add_argument(

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dla.cli.candidates import offer_names
-from dla.cli.options import count, seed
+from dla.cli.options import count, model_name, seed
+from dla.cli.output import say_written
 from dla.cli.parser import Commands, Parser, add_command
+from dla.core.atomic import destination
 from dla.core.errors import UserError
 
 
@@ -24,7 +26,7 @@ def add(commands: Commands[Parser]) -> None:
         "dla play cartpole-ppo --render human",
         "dla play cartpole-ppo --episodes 3 --render gif episode.gif",
     )
-    name = play.add_argument("name", metavar="RUN", help="a name under `agent` in params.yaml")
+    name = play.add_argument("name", type=model_name, metavar="RUN", help="a name under `agent` in params.yaml")
     play.add_argument("--episodes", type=count, default=1, metavar="N", help="play N episodes (default: 1)")
     play.add_argument(
         "--seed",
@@ -46,18 +48,23 @@ def add(commands: Commands[Parser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit code."""
+    from dla.rl.environments import Place
     from dla.rl.evaluate import play, write_gif
     from dla.rl.results import read_agent
 
     mode, file = _rendering(options.render)
+    target = destination(file) if file else None
     net, run = read_agent(options.name)
+    place = Place.of(run)
     frames = []
     for number in range(options.seed, options.seed + options.episodes):
-        shown = list(play(net, run.environment, number, mode))
-        frames += [frame for frame, _ in shown if frame is not None]
-        print(f"seed {number}  steps {len(shown) - 1}  return {shown[-1][1]:.2f}")
-    if file:
-        write_gif(file, frames)
+        shown = list(play(net, place, number, mode))
+        frames += [moment.frame for moment in shown if moment.frame is not None]
+        cut_off = "" if shown[-1].over else "  cut off: the environment sets no limit"
+        print(f"seed {number}  steps {len(shown) - 1}  return {shown[-1].total:.2f}{cut_off}")
+    if file and target:
+        write_gif(target, frames)
+        say_written(file)
     return 0
 
 
@@ -67,6 +74,8 @@ def _rendering(words: Sequence[str]) -> tuple[str | None, Path | None]:
             return None, None
         case ["human"]:
             return "human", None
-        case ["gif", file]:
+        case ["gif", file] if file.lower().endswith(".gif"):
             return "rgb_array", Path(file)
+        case ["gif", file]:
+            raise UserError(f"--render gif {file}: a GIF is written to a FILE whose name ends in .gif")
     raise UserError(f"--render {' '.join(words)}: takes human, or gif and a FILE")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dla.cli.candidates import offer_files, offer_names
-from dla.cli.options import count
-from dla.cli.output import as_json, complain, print_table
+from dla.cli.options import count, model_name
+from dla.cli.output import as_json, complain, print_table, say_written
 from dla.cli.parser import Commands, Parser, add_command
+from dla.core.artifacts import picture_format
+from dla.core.atomic import destination
 from dla.core.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds to import: only what predicts does
@@ -33,7 +37,9 @@ def add(commands: Commands[Parser]) -> None:
     images = predict.add_argument(
         "images", nargs="+", type=Path, metavar="IMAGE", help="a photo: JPEG, PNG, WebP, TIFF, ..."
     )
-    model = predict.add_argument("--model", required=True, metavar="RUN", help="a name under `train` in params.yaml")
+    model = predict.add_argument(
+        "--model", required=True, type=model_name, metavar="RUN", help="a name under `train` in params.yaml"
+    )
     cam = predict.add_argument(
         "--cam",
         type=Path,
@@ -54,13 +60,15 @@ def run(options: argparse.Namespace) -> int:
     from dla.vision.predict import predict
     from dla.vision.weights import read_classifier
 
+    maps = _map_paths(options.cam, options.images) if options.cam else {}
     classifier = read_classifier(options.model)
     done: list[Prediction] = []
     for file in options.images:
         try:
             prediction = predict(classifier, file)
             if options.cam:
-                prediction.write_map(classifier, _map_path(options.cam, file, single=len(options.images) == 1))
+                prediction.write_map(classifier, destination(maps[file]))
+                say_written(maps[file])
         except UserError as error:
             if len(options.images) == 1:
                 raise
@@ -78,5 +86,26 @@ def run(options: argparse.Namespace) -> int:
     return 0 if len(done) == len(options.images) else 1
 
 
-def _map_path(path: Path, file: Path, *, single: bool) -> Path:
-    return path if single else path.with_name(f"{path.stem}-{file.stem}{path.suffix}")
+def _map_paths(path: Path, files: Sequence[Path]) -> dict[Path, Path]:
+    """Where the map of each photo goes: over none of the photos, and over nothing but a file.
+
+    Raises
+    ------
+    UserError
+        If a map cannot be written there, or two of them would be one file.
+    """
+    picture_format(path)
+    photos = list(dict.fromkeys(files))
+    paths = {
+        file: path if len(files) == 1 else path.with_name(f"{path.stem}-{file.stem}{path.suffix}") for file in photos
+    }
+    sources = {Path(os.path.realpath(file)): file for file in photos}
+    taken: dict[Path, Path] = {}
+    for file, wanted in paths.items():
+        place = destination(wanted)
+        if place in sources:
+            raise UserError(f"--cam {path}: would write over the photo {sources[place]}; name another")
+        if place in taken:
+            raise UserError(f"--cam {path}: {taken[place]} and {file} would have one map, {wanted}; take one at a time")
+        taken[place] = file
+    return paths

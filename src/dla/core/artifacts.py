@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from dla.core.atomic import atomic as atomic
 from dla.core.contents import REMEDY, Contents, parse_object
 from dla.core.errors import UserError
 
@@ -28,42 +26,6 @@ if TYPE_CHECKING:  # most stages draw nothing and read no text
     from PIL.Image import Image as Picture
 
 Metadata = dict[str, Any]
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; what is written there takes its place at the end, or leaves no trace.
-
-    Works for a file and for a folder.
-
-    Raises
-    ------
-    UserError
-        If the disk is full or the place cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _flush(temporary)
-        if path.is_dir():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: could not be written ({error.strerror or error}); see to it and run again") from error
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        elif temporary.exists():
-            temporary.unlink()
-
-
-def _flush(path: Path) -> None:
-    """Make the disk hold what was written before the name says so, lest a crash leave an empty file in its place."""
-    for file in path.rglob("*") if path.is_dir() else [path]:
-        if file.is_file():
-            with file.open("rb+") as stream:
-                os.fsync(stream.fileno())
 
 
 # --- tensors --------------------------------------------------------------------------------------------------
@@ -258,12 +220,31 @@ def write_picture(path: Path, picture: Picture) -> None:
     Raises
     ------
     UserError
-        If the place cannot be written, or Pillow knows no such format.
+        If the place cannot be written, or Pillow cannot write such a picture.
+    """
+    ending = picture_format(path)
+    with atomic(path) as temporary:
+        try:
+            picture.save(temporary, format=ending)
+        except (ValueError, OSError) as error:
+            if getattr(error, "errno", None):  # of the disk, not of the format
+                raise
+            raise UserError(f"{path}: cannot be written as {ending} ({error}); take .png") from error
+
+
+def picture_format(path: Path) -> str:
+    """The format of pictures that the name of `path` ends in, as Pillow calls it.
+
+    Raises
+    ------
+    UserError
+        If Pillow writes no such format.
     """
     from PIL import Image
 
     Image.init()
-    if (ending := Image.EXTENSION.get(path.suffix.lower())) is None:
-        raise UserError(f"{path}: {path.suffix or 'no ending'!r} is not a format for pictures; take .png")
-    with atomic(path) as temporary:
-        picture.save(temporary, format=ending)
+    ending = Image.EXTENSION.get(path.suffix.lower())
+    if ending not in Image.SAVE:
+        named = repr(path.suffix) if path.suffix else "no ending"
+        raise UserError(f"{path}: {named} is not a format for pictures; take .png")
+    return ending

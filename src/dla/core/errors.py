@@ -28,6 +28,13 @@ class UserError(Exception):
         super().__init__(" ".join(line.strip() for line in message.splitlines() if line.strip()))
 
 
+def of_system(error: OSError) -> UserError:
+    """What the system refused about a file, as a line; where it names none, the error passes as it is."""
+    if error.filename is None or error.strerror is None:
+        raise error
+    return UserError(f"{error.filename}: {error.strerror}; see to it and run again")
+
+
 def is_beyond_memory(error: Exception) -> bool:
     """Whether an error of a library says that more memory is needed than there is."""
     return isinstance(error, MemoryError) or any(words.lower() in str(error).lower() for words in BEYOND_MEMORY)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from dla.core import process
-from dla.core.errors import TOO_LARGE, UserError, is_beyond_memory
+from dla.core.claim import claim
+from dla.core.errors import TOO_LARGE, UserError, is_beyond_memory, of_system
+from dla.core.parent import end_with_dvc
 
 process.begin_imports()  # those of the script that imports this module, until it calls `run`
+end_with_dvc()  # now: while libraries are imported, seconds pass
 
 
 def run(main: Callable[..., None], description: str | None, what: str | None = None) -> None:
@@ -25,18 +30,26 @@ def run(main: Callable[..., None], description: str | None, what: str | None = N
     )
     if what is not None:
         parser.add_argument("name", help=what)
-    arguments = vars(parser.parse_args()).values()
+    arguments = list(vars(parser.parse_args()).values())
     process.end_imports()
     try:
-        main(*arguments)
+        with _as_lines(), claim("@".join([Path(sys.argv[0]).stem, *arguments])):
+            main(*arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        process.leave(2)
-    except (MemoryError, RuntimeError, ValueError, OverflowError) as error:
-        if not is_beyond_memory(error):
-            raise
-        print(f"error: {TOO_LARGE}", file=sys.stderr)
         process.leave(2)
     except KeyboardInterrupt:
         process.leave(130)
     process.leave(0)
+
+
+@contextmanager
+def _as_lines() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise of_system(error) from error
+    except (MemoryError, RuntimeError, ValueError, OverflowError) as error:
+        if not is_beyond_memory(error):
+            raise
+        raise UserError(TOO_LARGE) from error

@@ -1,8 +1,9 @@
-"""One long text for a language model: cleaned, and cut once into what is learned from and what is held out."""
+"""One long text for a language model: cleaned, and cut once: to learn from, to choose by, and to be tested on."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from dla.core.artifacts import write_texts
@@ -10,17 +11,19 @@ from dla.core.errors import UserError
 from dla.data.raw import TEXT
 from dla.settings.data import Corpus
 
+SPLITS = ("train", "validation", "test")
+
 
 def prepare(raw: Path, settings: Corpus, prepared: Path, source: str) -> None:
-    """Write the text as two rows, `split` train and validation, the second following the first in the `text`.
+    """Write the text as three rows, `split` train, validation and test, which follow each other in the `text`.
 
-    The metadata has the source (`embedded` or `hub`) and the `form`. Parts and headings are those of the real text, so
+    The metadata has the source (see dla.data.origin) and the `form`. Parts and headings are those of the real text, so
     of an embedded one everything is kept, and it is prose.
 
     Raises
     ------
     UserError
-        If the file is missing, or a part that is to be kept does not occur in it.
+        If the file is missing, a part that is to be kept does not occur in it, or nothing is left for a split.
     """
     try:
         text = (raw / TEXT).read_text(encoding="utf-8")
@@ -29,10 +32,24 @@ def prepare(raw: Path, settings: Corpus, prepared: Path, source: str) -> None:
     form = "prose"
     if source != "embedded":
         text, form = clean("".join(choose_parts(text, settings, raw)), settings.dropped), settings.form
-    cut = text.rfind("\n", 0, round(len(text) * (1 - settings.validation_fraction))) + 1  # between two lines
-    write_texts(
-        prepared, {"split": ["train", "validation"], "text": [text[:cut], text[cut:]]}, {"source": source, "form": form}
-    )
+    pieces = cut(text, settings)
+    for split, piece in zip(SPLITS, pieces, strict=True):
+        if len(piece) < SHORTEST:
+            raise UserError(
+                f"{raw / TEXT}: leaves {len(piece)} characters for {split}, which is too few: take a longer text, or "
+                "other fractions; see `data` in params.yaml"
+            )
+    write_texts(prepared, {"split": list(SPLITS), "text": pieces}, {"source": source, "form": form})
+
+
+SHORTEST = 2  # characters of a split: the first is what the second is predicted from
+
+
+def cut(text: str, settings: Corpus) -> list[str]:
+    """The text as its three splits, cut between lines."""
+    shares = (1 - settings.validation_fraction - settings.test_fraction, 1 - settings.test_fraction)
+    ends = [text.rfind("\n", 0, round(len(text) * share)) + 1 for share in shares]
+    return [text[begin:end] for begin, end in pairwise([0, *ends, len(text)])]
 
 
 def choose_parts(text: str, settings: Corpus, raw: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
@@ -39,13 +39,10 @@ def download(source: HubSource, folder: Path) -> None:
     snapshot = _snapshot(source)
     with atomic(folder) as temporary:
         temporary.mkdir()
-        if isinstance(source, ModelSource):
-            for file in _matching(snapshot, source.files, source):
-                _copy(file, temporary / file.name)
-            return
-        for split, patterns in source.files.items():
-            for number, file in enumerate(_matching(snapshot, patterns, source)):
-                _copy(file, temporary / f"{split}-{number:05d}{file.suffix}")
+        for name, file in _named(snapshot, source):
+            if Path(name).name != name:  # whatever settings let pass
+                raise UserError(f"{source.repository}: {name!r} would lie outside {folder}; see `files` in params.yaml")
+            _copy(file, temporary / name)
 
 
 MODEL_FILES = ("*.json", "model*.safetensors", "vocab.txt", "merges.txt", "tokenizer.model")
@@ -62,10 +59,26 @@ def fetch_model(name: str) -> Path:
     return _snapshot(ModelSource(type="model", repository=name, revision="main", files=MODEL_FILES, embedded="nothing"))
 
 
+def _named(snapshot: Path, source: HubSource) -> Iterator[tuple[str, Path]]:
+    """The files of the source, each with the name it is given."""
+    if isinstance(source, DatasetSource):
+        for split, patterns in source.files.items():
+            for number, file in enumerate(_matching(snapshot, patterns, source)):
+                yield f"{split}-{number:05d}{file.suffix}", file
+        return
+    taken: dict[str, Path] = {}
+    for file in _matching(snapshot, source.files, source):
+        if other := taken.get(file.name):
+            places = " and ".join(str(one.relative_to(snapshot)) for one in (other, file))
+            raise UserError(f"{source.repository}: {places} would be one file; name one of them in `files`")
+        taken[file.name] = file
+        yield file.name, file
+
+
 def _matching(snapshot: Path, patterns: Sequence[str], source: HubSource) -> list[Path]:
     """The files that any of `patterns` names, pattern by pattern and by name."""
     found: dict[Path, None] = {}
-    there = sorted(snapshot.rglob("*"))
+    there = sorted(file for file in snapshot.rglob("*") if file.is_file())
     for pattern in patterns:
         files = [file for file in there if fnmatch(str(file.relative_to(snapshot)), pattern)]
         if not files:
@@ -97,7 +110,8 @@ def _snapshot(source: HubSource) -> Path:
     except RevisionNotFoundError:
         raise UserError(f"{name} has no revision {source.revision!r}; see `sources` in params.yaml") from None
     except HFValidationError as error:
-        raise UserError(f"{source.repository!r} is not the name of a repository: {error}") from None
+        shown = source.repository[:96]  # as long as a name may be
+        raise UserError(f"{shown!r} is not the name of a repository: {str(error)[:200]}") from None
     except LocalEntryNotFoundError:
         raise UserError(
             f"{name} at {source.revision} is not in the Hub's cache and cannot be fetched: connect to the internet "
@@ -110,7 +124,12 @@ def _snapshot(source: HubSource) -> Path:
 
 
 def _copy(file: Path, destination: Path) -> None:
-    shutil.copyfile(file, destination)
+    try:
+        shutil.copyfile(file, destination)
+    except OSError as error:
+        if error.filename != str(file):  # of the copy
+            raise
+        raise UserError(f"{file}: cannot be read ({error.strerror}); see to it and run again") from error
     if file.suffix == ".parquet" and not _is_whole_parquet(destination):
         raise UserError(f"{file.resolve()} is truncated; delete it from the Hub's cache and run again")
 
@@ -119,7 +138,7 @@ def _is_whole_parquet(file: Path) -> bool:
     """Parquet begins and ends with the same four bytes; a cut-off file lacks the last."""
     with file.open("rb") as stream:
         head = stream.read(4)
-        stream.seek(-4, 2)
+        stream.seek(max(4, file.stat().st_size - 4))
         return head == stream.read(4) == b"PAR1"
 
 

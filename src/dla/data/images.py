@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dla.core.artifacts import write_tensors
-from dla.data.pixels import to_pixels
+from dla.data.pixels import channel_statistics, to_pixels
 from dla.data.sources import broken, class_names, hold_out, read_labels, read_source, require_pictures
 from dla.settings.data import Images
 
@@ -23,7 +22,7 @@ def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:
     int64, `SPLIT.ids` (N,) int64 row of the picture in its source split, and where the source knows it `SPLIT.boxes`
     (N, 4) float32: left, top, right, bottom in pixels. Validation is cut from train, stratified, and training
     pictures are shuffled, both by the split seed, so the first n of them are a fair subset. The metadata has the class
-    names, the source (`embedded` or `hub`), and mean and standard deviation per channel of the training pictures
+    names, the source (see dla.data.origin), and mean and standard deviation per channel of the training pictures
     (range 0 to 1).
 
     Raises
@@ -47,20 +46,6 @@ def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:
     mean, deviation = channel_statistics(tensors["train.images"])
     metadata = {"classes": classes, "source": source, "mean": mean, "std": deviation}
     write_tensors(prepared, tensors, metadata)
-
-
-def channel_statistics(images: NDArray[Any]) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel of (N, C, H, W) uint8 pictures, in the range 0 to 1."""
-    means, deviations = [], []
-    for channel in range(images.shape[1]):
-        # Counted in whole numbers: exact, the same on every processor, and no copy of the pictures in floating point.
-        counts = [int(count) for count in np.bincount(images[:, channel].ravel(), minlength=256)]
-        pixels = sum(counts)
-        total = sum(count * value for value, count in enumerate(counts))
-        squares = sum(count * value**2 for value, count in enumerate(counts))
-        means.append(total / (255 * pixels))
-        deviations.append(math.sqrt((squares * pixels - total**2) / (255 * pixels) ** 2))
-    return means, deviations
 
 
 def _read_split(raw: Path, split: str, settings: Images) -> tuple[dict[str, NDArray[Any]], list[str]]:

@@ -16,7 +16,7 @@ def prepare(raw: Path, settings: Texts, prepared: Path, source: str) -> None:
 
     The file has a row per text with its `split` (train, validation, test), `id` (row in the source split), `text` and
     `label`. Validation is cut from train, stratified, and training texts are shuffled, both by the split seed, so the
-    first n of them are a fair subset. The metadata has the class names and the source (`embedded` or `hub`).
+    first n of them are a fair subset. The metadata has the class names and the source (see dla.data.origin).
 
     Raises
     ------

@@ -16,7 +16,10 @@ from dla.settings.params import load_params
 from dla.settings.parsing import refer
 from dla.settings.whole import Params
 
-DATA = {"embedded": "data that the dependencies carry", "hub": "data from the Hugging Face Hub and the web"}
+DATA = {
+    "embedded": "data that the dependencies carry",
+    "hub": "data of `sources`: from the Hugging Face Hub, the web or this machine",
+}
 
 
 def examine(budget: str | None = None) -> list[Finding]:
@@ -54,5 +57,5 @@ def _of_project(params: Params, asked: subprocess.Popen[str] | None) -> list[Fin
         *disk(lock, params.budget, wanted.size),
         Finding("budget", f"{params.budget}, with {DATA[source]}", facts={"budget": params.budget, "data": source}),
         *wanted.findings,
-        plan.finding,
+        *plan.findings,
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -30,7 +30,7 @@ class Lock:
         key = f"budgets.{budget}.data"
         return any(key in stage.get("params", {}).get("params.yaml", {}) for stage in self.stages.values())
 
-    def after(self, changed: set[str]) -> set[str]:
+    def after(self, changed: Collection[str]) -> set[str]:
         """The stages that read what the changed ones write, directly or by way of others."""
         found: set[str] = set()
         waiting = set(changed)
@@ -39,7 +39,9 @@ class Lock:
             waiting = {
                 name
                 for name, stage in self.stages.items()
-                if name not in changed | found and any(dep["path"] in written for dep in stage.get("deps", []))
+                if name not in changed
+                and name not in found
+                and any(dep["path"] in written for dep in stage.get("deps", []))
             }
             found |= waiting
         return found

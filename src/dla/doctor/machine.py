@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 
+from dla.core.cores import cores, threads
 from dla.core.errors import UserError
 from dla.doctor.finding import Finding
 from dla.settings.training import Runtime
@@ -42,7 +43,7 @@ def computing(settings: Runtime) -> list[Finding]:
     try:
         import torch
 
-        from dla.training.runtime import BFLOAT16_PAYS, COMPILE_PAYS, choose_device, cores, plan, threads
+        from dla.training.runtime import BFLOAT16_PAYS, COMPILE_PAYS, choose_device, plan
     except (ImportError, OSError) as error:  # OSError: a shared library is missing
         problem = f"torch cannot be imported ({error}); install the requirements anew: rm -rf .venv && make install"
         return [Finding("torch", "cannot be imported", problem, stops=True)]
@@ -59,7 +60,7 @@ def computing(settings: Runtime) -> list[Finding]:
         _device(device.type, name, settings),
         Finding("small runs", little.reason, facts={"dtype": str(little.dtype), "compiled": little.compiled}),
         Finding("large runs", much.reason, facts={"dtype": str(much.dtype), "compiled": much.compiled}),
-        _threads(threads(settings), cores()),
+        _threads(threads(settings.threads), cores()),
     ]
 
 

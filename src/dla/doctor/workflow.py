@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from dla.core.errors import UserError
 from dla.doctor.finding import Finding
@@ -21,8 +23,16 @@ def ask_for_status() -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 (no shell)
 
 
-def read_status(asked: subprocess.Popen[str]) -> set[str]:
-    """The stages whose code, parameters or data are not those of their last run.
+@dataclass(frozen=True)
+class Status:
+    """What is not as it was after the last run."""
+
+    changed: frozenset[str]  # stages whose code, parameters, data or outputs are others
+    modified: tuple[str, ...]  # files that stages write, and that are there with another content
+
+
+def read_status(asked: subprocess.Popen[str]) -> Status:
+    """What DVC says of every stage: it compares files with dvc.lock, and knows no more than that does.
 
     Raises
     ------
@@ -37,7 +47,11 @@ def read_status(asked: subprocess.Popen[str]) -> set[str]:
     if asked.returncode:
         errors = [line.removeprefix("ERROR: ") for line in complaints.splitlines() if line.startswith("ERROR: ")]
         raise UserError(errors[0] if errors else f"`dvc status` ended with exit code {asked.returncode}")
-    return set(json.loads(told))
+    stages: dict[str, list[Any]] = json.loads(told)
+    outs = [
+        entry.get("changed outs", {}) for entries in stages.values() for entry in entries if isinstance(entry, dict)
+    ]
+    return Status(frozenset(stages), tuple(path for out in outs for path, how in out.items() if how == "modified"))
 
 
 def project() -> list[Finding]:

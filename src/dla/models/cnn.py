@@ -23,8 +23,7 @@ class CNN(nn.Module):
     def __init__(self, settings: CNNModel, input_shape: InputShape, classes: int) -> None:
         super().__init__()
         channels = [input_shape[0], *settings.widths]
-        blocks = [_block(inputs, outputs, settings.dropout) for inputs, outputs in pairwise(channels)]
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = nn.Sequential(*(_block(*pair, settings) for pair in pairwise(channels)))
         self.head = nn.Conv2d(channels[-1], classes, kernel_size=1)
 
     def features(self, images: torch.Tensor) -> torch.Tensor:  # (B, channels, H, W) -> (B, C, h, w)
@@ -39,9 +38,9 @@ class CNN(nn.Module):
         return self.classify(self.features(images))
 
 
-def _block(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
+def _block(inputs: int, outputs: int, settings: CNNModel) -> nn.Sequential:
     return nn.Sequential(
-        *convolution(inputs, outputs),
-        *([Dropout(dropout)] if dropout else []),
+        *convolution(inputs, outputs, kernel=settings.kernel, stride=settings.stride, padding=settings.padding),
+        *([Dropout(settings.dropout)] if settings.dropout else []),
         nn.MaxPool2d(2, ceil_mode=True),  # a picture of one pixel stays one pixel
     )

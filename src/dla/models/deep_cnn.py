@@ -5,6 +5,8 @@ Every layer keeps the resolution and the number of channels, so that depth is al
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -16,17 +18,38 @@ from dla.settings.models import DeepCNNModel
 @register("plain_cnn")
 def plain_cnn(settings: DeepCNNModel, input_shape: InputShape, classes: int) -> DeepCNN:
     """`depth` convolutions after the stem, one after the other."""
-    width, norm = settings.width, settings.batch_norm
-    layers = [convolution(width, width, batch_norm=norm) for _ in range(settings.depth)]
-    return DeepCNN(convolution(input_shape[0], width, batch_norm=norm), nn.Sequential(*layers), width, classes)
+    width = settings.width
+    layers = [convolution(width, width, batch_norm=settings.batch_norm) for _ in range(settings.depth)]
+    return _deep_cnn(settings, input_shape, layers, classes)
 
 
 @register("residual_cnn")
 def residual_cnn(settings: DeepCNNModel, input_shape: InputShape, classes: int) -> DeepCNN:
     """`depth` residual blocks of two convolutions after the stem."""
-    width, norm = settings.width, settings.batch_norm
-    blocks = [ResidualBlock(width, batch_norm=norm) for _ in range(settings.depth)]
-    return DeepCNN(convolution(input_shape[0], width, batch_norm=norm), nn.Sequential(*blocks), width, classes)
+    blocks = [ResidualBlock(settings.width, batch_norm=settings.batch_norm) for _ in range(settings.depth)]
+    return _deep_cnn(settings, input_shape, blocks, classes)
+
+
+def _deep_cnn(settings: DeepCNNModel, input_shape: InputShape, body: Sequence[nn.Module], classes: int) -> DeepCNN:
+    stem = convolution(input_shape[0], settings.width, batch_norm=settings.batch_norm)
+    model = DeepCNN(stem, nn.Sequential(*body), settings.width, classes)
+    if settings.initialisation == "he":
+        initialise_for_relu(model)
+    return model
+
+
+def initialise_for_relu(model: nn.Module) -> None:
+    """He initialisation of the convolutions (arXiv 1502.01852, section 2.2), by fan-out, and no biases.
+
+    It keeps the variance of gradients from layer to layer of ReLU. PyTorch's default, uniform within one over the root
+    of the fan-in, has a sixth of its variance, so that signals and gradients shrink with every layer that nothing
+    normalises.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 class DeepCNN(nn.Module):

@@ -7,10 +7,19 @@ from torch import nn
 from torch.nn import functional as F
 
 
-def convolution(inputs: int, outputs: int, *, batch_norm: bool = True, relu: bool = True) -> nn.Sequential:
-    """3x3 convolution that keeps the resolution, batch norm, ReLU; a bias would be lost in the batch norm."""
+def convolution(
+    inputs: int,
+    outputs: int,
+    *,
+    kernel: int = 3,
+    stride: int = 1,
+    padding: int = 1,
+    batch_norm: bool = True,
+    relu: bool = True,
+) -> nn.Sequential:
+    """Convolution, batch norm, ReLU, by default 3x3 at the same resolution; a bias would be lost in the batch norm."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=not batch_norm),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=not batch_norm),
         *([nn.BatchNorm2d(outputs)] if batch_norm else []),
         *([nn.ReLU(inplace=True)] if relu else []),
     )

@@ -7,80 +7,204 @@ from typing import Any
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
 from dla.report.results import Results
-from dla.report.statements import count, percent
+from dla.report.statements import count, p_value, percent
 from dla.settings.whole import Params
 
 Judged = dict[str, dict[str, Any]]  # metrics by run
+SCORE = "normalised score: 0 random actions, 1 the threshold or success in every episode"
 
 
 def chapter(params: Params, results: Results) -> Chapter:
-    """Agents by environment: curves, greedy episodes on new seeds, a recorded episode."""
+    """Agents by environment: curves, test episodes, a recorded episode; and all of them compared over their seeds."""
     judged = results.each(params.agent, "agent")
+    comparison = results.metrics("metrics/agents.json", "agents")
     blocks: list[Block] = []
     for environment in dict.fromkeys(metrics["environment"] for metrics in judged.values()):
-        names = [name for name, metrics in judged.items() if metrics["environment"] == environment]
-        blocks += _environment(environment, names, results)
+        runs = {name: metrics for name, metrics in judged.items() if metrics["environment"] == environment}
+        blocks += [*_curves(environment, runs, results), _table(environment, runs), *_pictures(runs, results)]
+    if comparison is not None:
+        blocks += _comparison(comparison, results)
     return Chapter(
         key="agents",
         question="Which agent learns?",
-        finding=_finding(judged),
+        finding=_finding(judged, comparison) if judged else NOTHING,
         about="The environments are Gymnasium's own and a room of ours, under every budget; a budget cuts steps.",
         embedded=False,
-        blocks=[*blocks, _table(judged)] if judged else blocks,
-        commands=("dvc repro agent",),
+        blocks=blocks,
+        commands=("dvc repro agent", "dvc repro agents"),
         missing=tuple(results.missing),
     )
 
 
-def _finding(judged: Judged) -> str:
-    """Who reaches the published threshold, from how many seeds."""
-    if not judged:
-        return NOTHING
-    with_threshold = {name: found for name, found in judged.items() if "threshold" in found}
+# --- sentences ------------------------------------------------------------------------------------------------
+
+
+def _finding(judged: Judged, comparison: dict[str, Any] | None) -> str:
+    """Who reaches the published threshold, from how many seeds; and whether one algorithm is better than another."""
+    with_threshold = {name: metrics for name, metrics in judged.items() if "threshold" in metrics}
     solved = [
-        f"{name} ({found['solved']} of {len(found['seeds'])} seeds)"
-        for name, found in with_threshold.items()
-        if found["solved"]
+        f"{name} ({metrics['solved']} of {len(metrics['seeds'])} seeds)"
+        for name, metrics in with_threshold.items()
+        if metrics["solved"]
     ]
-    if not solved:
-        return "No agent reaches the published threshold of its environment."
-    others = [name for name, found in with_threshold.items() if not found["solved"]]
-    rest = f"; {', '.join(others)} do not" if others else ""
-    return f"The published threshold is reached, in greedy episodes on new seeds, by {', '.join(solved)}{rest}."
+    others = [name for name, metrics in with_threshold.items() if not metrics["solved"]]
+    rest = f"; {', '.join(others)} {'do' if len(others) > 1 else 'does'} not" if others else ""
+    reached = (
+        f"The published threshold is reached, in greedy episodes on new seeds, by {', '.join(solved)}{rest}."
+        if solved
+        else "No agent reaches the published threshold of its environment."
+    )
+    return " ".join([reached, *_algorithms(comparison)])
 
 
-def _environment(environment: str, names: list[str], results: Results) -> list[Block]:
+def _algorithms(comparison: dict[str, Any] | None) -> list[str]:
+    """A sentence for every two algorithms."""
+    if comparison is None:
+        return []
+    over = comparison["over_environments"]
+    sentences = []
+    for pair, improvement in comparison["algorithm_by_algorithm"].items():
+        better, worse, numbers = _best_first(pair, improvement)
+        seeds = {name: over[name]["seeds"] for name in (better, worse)}
+        by = f"{better.upper()} beats {worse.upper()} in {percent(numbers[0])} of the pairs of runs"
+        where = f"over {over['environments']} environments" if over["environments"] > 1 else "in one environment"
+        sentences.append(f"{by} {where}{_verdict(numbers, improvement, seeds, comparison['confidence'])}.")
+    return sentences
+
+
+def _best_first(pair: str, improvement: dict[str, Any]) -> tuple[str, str, list[float | None]]:
+    """Who is better more often, than whom, and the probability with the ends of its interval."""
+    first, second = pair.split(">")
+    numbers = [improvement[key] for key in ("probability", "lower", "upper")]
+    if numbers[0] >= 0.5:
+        return first, second, numbers
+    value, upper, lower = (None if number is None else 1 - number for number in numbers)
+    return second, first, [value, lower, upper]
+
+
+def _verdict(numbers: list[float | None], improvement: dict[str, Any], seeds: dict[str, int], confidence: float) -> str:
+    """How sure that is."""
+    _, lower, upper = numbers
+    if lower is None:
+        alone = " and ".join(f"{n} seed{'s' * (n > 1)} of {name.upper()}" for name, n in seeds.items())
+        return f", from {alone}: not shown, one seed has no spread to measure it by"
+    interval = f"{percent(confidence, 0)} interval {100 * lower:.1f} to {100 * (upper or 0):.1f}"
+    words = f" ({interval}, exact test {p_value(improvement['adjusted_p_value'])})"
+    if improvement["shown"]:
+        return f"{words}: shown"
+    if improvement["smallest_adjusted_p_value"] > round(1 - confidence, 12):
+        return f"{words}: not shown, and no result of so few seeds could show it"
+    return f"{words}: not shown"
+
+
+# --- an environment -------------------------------------------------------------------------------------------
+
+
+def _curves(environment: str, runs: Judged, results: Results) -> list[Block]:
+    rows = [row for name in runs for row in results.rows(f"plots/agent/{name}.csv", f"agent@{name}")]
+    keys = ("run", "seed", "step", "return")
+    rows = [{key: row[key] for key in keys} for row in rows if row["policy"] == "greedy"]
+    if not rows:
+        return []
+    first = next(iter(runs.values()))
+    references = {name: baseline["mean"] for name, baseline in _baselines(first).items()}
+    references |= {"threshold": first["threshold"]} if "threshold" in first else {}
+    caption = (
+        f"{environment}: return of complete greedy episodes on validation seeds, of several training seeds their mean "
+        f"and standard deviation. Dashed: {', '.join(references)}."
+    )
+    axes = ("step", "steps of all copies"), ("return", "return of an episode")
+    return [Chart(caption, charts.band(rows, *axes, "run", references))]
+
+
+def _baselines(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What needs no training, by its name."""
+    return {
+        "random actions" if key == "random" else baseline.get("rule", key): baseline
+        for key, baseline in metrics["baselines"].items()
+    }
+
+
+def _table(environment: str, runs: Judged) -> Table:
+    first = next(iter(runs.values()))
+    rows = [_row(name, metrics) for name, metrics in runs.items()]
+    for name, baseline in _baselines(first).items():
+        success = percent(baseline["success_rate"]) if "success_rate" in baseline else "not defined"
+        rows.append((name, "none", "none", _mean(baseline), "", "", success))
+    threshold = f"its published threshold is {first['threshold']:g}" if "threshold" in first else "it has no threshold"
+    caption = (
+        f"{environment}: episodes on test seeds, {threshold}. A seed's `solved at` is the first point of its curve "
+        "whose greedy validation episodes reach that. Intervals are over seeds, of the baselines over episodes."
+    )
+    header = ("", "steps", "seeds", "greedy return (95 % interval)", "sampled return", "solved at step", "success")
+    return Table(caption, header, rows)
+
+
+def _row(name: str, metrics: dict[str, Any]) -> tuple[str, ...]:
+    seeds = metrics["seeds"].values()
+    solved = [
+        "never" if seed["solved_at"] is None else count(seed["solved_at"]) for seed in seeds if "solved_at" in seed
+    ]
+    rate = metrics.get("success_rate")
+    return (
+        name,
+        count(metrics["steps"]),
+        str(len(seeds)),
+        _mean(metrics["return"]),
+        _mean(metrics["sampled_return"]),
+        "; ".join(solved) or "no threshold",
+        percent(rate["mean"]) if rate else "not defined",
+    )
+
+
+def _mean(summary: dict[str, Any]) -> str:
+    interval = f" ({summary['lower']:.1f} to {summary['upper']:.1f})" if "lower" in summary else ""
+    return f"{summary['mean']:.1f}{interval}"
+
+
+def _pictures(runs: Judged, results: Results) -> list[Block]:
+    addresses = {name: results.picture(f"plots/agent/{name}.gif", f"agent@{name}") for name in runs}
+    return [
+        Picture(f"{name}: an episode.", f"An episode of {name} in {runs[name]['environment']}", address)
+        for name, address in addresses.items()
+        if address
+    ]
+
+
+# --- all of them ----------------------------------------------------------------------------------------------
+
+
+def _comparison(comparison: dict[str, Any], results: Results) -> list[Block]:
     blocks: list[Block] = []
-    rows = [row for name in names for row in results.rows(f"plots/agent/{name}.csv", f"agent@{name}")]
-    rows = [{key: row[key] for key in ("run", "seed", "step", "return")} for row in rows if row["return"] is not None]
-    if rows:
-        caption = f"{environment}: return of training episodes, of several seeds their mean and standard deviation."
-        axes = ("step", "steps of all copies"), ("return", "return of an episode")
-        blocks.append(Chart(caption, charts.band(rows, *axes, "run")))
-    for name in names:
-        address = results.picture(f"plots/agent/{name}.gif", f"agent@{name}")
-        if address:
-            blocks.append(Picture(f"{name}: an episode.", f"An episode of {name} in {environment}", address))
-    return blocks
+    dots = [
+        {**row, "name": f"{row['agent']}, all environments" if row["environment"] == "all" else row["agent"]}
+        for row in results.rows("plots/agents/aggregate.csv", "agents")
+    ]
+    interval = f"{percent(comparison['confidence'], 0)} interval (stratified bootstrap; one seed has none)"
+    if dots:
+        blocks.append(Chart(f"Interquartile mean over seeds and its {interval}.", charts.intervals(dots, SCORE)))
+    profile = results.rows("plots/agents/profile.csv", "agents")
+    if profile:
+        caption = f"Share of runs above a score, over the environments that the algorithms share, and its {interval}."
+        axes = ("score", SCORE), ("share", "share of runs above it")
+        blocks.append(Chart(caption, charts.profile(profile, *axes, "algorithm")))
+    return [*blocks, *_pairs(comparison)]
 
 
-def _table(judged: Judged) -> Table:
+def _pairs(comparison: dict[str, Any]) -> list[Block]:
     rows = []
-    for name, found in judged.items():
-        mean = found["return"]
-        interval = f" ({mean['lower']:.1f} to {mean['upper']:.1f})" if "lower" in mean else ""
-        rate = found.get("success_rate")
-        first = [seed["solved_at"] for seed in found["seeds"].values() if seed.get("solved_at")]
-        rows.append(
-            (
-                name,
-                count(found["steps"]),
-                str(len(found["seeds"])),
-                f"{mean['mean']:.1f}{interval}",
-                f"{found['threshold']:g}" if "threshold" in found else "none",
-                ", ".join(map(count, first)) or "never",
-                percent(rate["mean"]) if rate else "not defined",
-            )
-        )
-    header = ("run", "steps", "seeds", "return (95 % interval over seeds)", "threshold", "solved at step", "success")
-    return Table("Greedy episodes on seeds that training never saw.", header, rows)
+    for pair, improvement in (comparison["algorithm_by_algorithm"] | comparison["run_by_run"]).items():
+        better, worse, (value, lower, upper) = _best_first(pair, improvement)
+        between = "" if lower is None or upper is None else f"{100 * lower:.1f} to {100 * upper:.1f}"
+        p_values = p_value(improvement["adjusted_p_value"]), p_value(improvement["smallest_adjusted_p_value"])
+        rows.append((better, worse, percent(value), between, *p_values, "yes" if improvement["shown"] else "no"))
+    if not rows:
+        return []
+    confidence = percent(comparison["confidence"], 0)
+    caption = (
+        "How often a run of the first is better than one of the second in the same environment. The exact test is "
+        "corrected for the number of pairs (Holm), algorithms and runs apart; beside it the smallest p-value that so "
+        "few seeds can have."
+    )
+    header = ("", "against", "is better", f"{confidence} interval", "exact test", "at best", "shown")
+    return [Table(caption, header, rows)]

@@ -7,15 +7,20 @@ writes changes/comment.md and the pictures it shows, in changes/pictures/.
 
 from __future__ import annotations
 
+import json
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from dla.core.artifacts import atomic, write_text
 from dla.core.errors import UserError
-from dla.report.drawn import dvc, read_plots
+from dla.report.drawn import dvc, file_name, read_plots
 
 ROWS = 100  # of a table; GitHub takes 65,536 characters of a comment
+LONGEST = 200  # characters of a cell
 SHOWN = 6  # plots that are open; what is more is folded away
 
 
@@ -25,26 +30,53 @@ def write_changes(old: str, new: str, folder: Path) -> None:
     Raises
     ------
     UserError
-        If DVC knows no such revision.
+        If DVC knows no such revision, or there are pictures in the folder, which may be anybody's.
     """
-    tables = [table(title, dvc(command, "diff", "--md", old, new)) for title, command in TABLES.items()]
+    tables = [table(title, json.loads(dvc(command, "diff", "--json", old, new))) for title, command in TABLES.items()]
     with atomic(folder / "pictures") as pictures:
         pictures.mkdir()
         plots = list(draw_changed(old, new, pictures))
-    write_text(folder / "comment.md", "\n".join([f"## What changes from {old} to {new}\n", *tables, *gallery(plots)]))
+    title = f"## What changes from {code(old)} to {code(new)}\n"
+    write_text(folder / "comment.md", "\n".join([title, *tables, *gallery(plots)]))
 
 
 TABLES = {"Parameters": "params", "Metrics": "metrics"}
 
 
-def table(title: str, rows: str) -> str:
-    """A table of DVC's under its title, cut where it is too long."""
-    lines = [" ".join(line.split()) for line in rows.strip().splitlines()]  # without DVC's padding
-    if len(lines) < 3:  # two make its head
+def table(title: str, changes: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """What DVC says of each file and key as a table, cut where it is too long."""
+    rows = [(file, key, change) for file, keys in changes.items() for key, change in sorted(keys.items())]
+    if not rows:
         return f"**{title}**: none changed.\n"
-    more = len(lines) - 2 - ROWS
+    columns = ["old", "new", *(["diff"] if any("diff" in change for *_, change in rows) else [])]
+    lines = [_row(["file", "key", *columns]), _row(["---"] * (2 + len(columns)))]
+    for file, key, change in rows[:ROWS]:
+        lines.append(_row([cell(file), cell(key), *(cell(change.get(column)) for column in columns)]))
+    more = len(rows) - ROWS
     note = [f"\nand {more} more: `dvc {TABLES[title]} diff` shows them."] if more > 0 else []
-    return "\n".join([f"**{title}**\n", *lines[: ROWS + 2], *note, ""])
+    return "\n".join([f"**{title}**\n", *lines, *note, ""])
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def cell(value: Any) -> str:
+    """A cell of a table: a number as it is, nothing as a dash, anything else as code."""
+    if value is None:
+        return "-"
+    if isinstance(value, int | float):
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return code(str(value)).replace("|", "\\|")
+
+
+def code(text: str) -> str:
+    """Text of a branch's as code: as such it is shown as it is, whatever HTML, mentions or links it may hold."""
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    shown = shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    space = " " if shown.startswith("`") or shown.endswith("`") or not shown.strip() else ""
+    return f"{fence}{space}{shown}{space}{fence}"
 
 
 def draw_changed(old: str, new: str, folder: Path) -> Iterator[str]:
@@ -54,8 +86,8 @@ def draw_changed(old: str, new: str, folder: Path) -> Iterator[str]:
             pictures = dict(plot.drawn())
             for name, content in pictures.items():
                 (folder / name).write_bytes(content)
-            shown = " ".join(f"![{plot.name}](pictures/{name})" for name in pictures)
-            yield f"{plot.name}\n\n{shown}\n"
+            shown = " ".join(f"![{file_name(plot.name)}](pictures/{quote(name)})" for name in pictures)
+            yield f"{code(plot.name)}\n\n{shown}\n"
 
 
 def gallery(plots: list[str]) -> list[str]:

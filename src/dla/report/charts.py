@@ -47,8 +47,8 @@ def curves(
     return _finish(encoded.add_params(chosen))
 
 
-def band(rows: list[Row], x: Column, y: Column, colour: str) -> Spec:
-    """The mean over seeds as a line, a standard deviation to either side as a band."""
+def band(rows: list[Row], x: Column, y: Column, colour: str, references: dict[str, float] | None = None) -> Spec:
+    """The mean over seeds as a line, a standard deviation to either side as a band; `references` as dashed lines."""
     base = alt.Chart(_data(rows)).encode(x=_axis(alt.X, x), color=_colour(rows, colour))
     between = base.mark_errorband(extent="stdev", opacity=0.25).encode(y=_axis(alt.Y, y))
     mean = base.mark_line(point={"size": 24}).encode(
@@ -56,17 +56,56 @@ def band(rows: list[Row], x: Column, y: Column, colour: str) -> Spec:
         tooltip=[*_told([colour], [x[0], f"mean({y[0]})"]), alt.Tooltip("count():Q", title="seeds")],
     )
     several = len({row["seed"] for row in rows}) > 1  # one seed has no spread
-    return _finish(between + mean if several else mean)
+    chart = between + mean if several else mean
+    if references:
+        named = alt.Chart(_data([{"name": name, y[0]: value} for name, value in references.items()]))
+        rules = named.mark_rule(strokeDash=[4, 4], color="currentColor", opacity=0.5)
+        chart += rules.encode(y=f"{y[0]}:Q", tooltip=_told(["name"], [y[0]]))
+    return _finish(chart)
+
+
+def profile(rows: list[Row], x: Column, y: Column, colour: str) -> Spec:
+    """A line per `colour`, and a band from `lower` to `upper` where there are such."""
+    base = alt.Chart(_data(rows)).encode(x=_axis(alt.X, x), color=_colour(rows, colour))
+    line = base.mark_line(interpolate="step-after").encode(
+        y=_axis(alt.Y, y), tooltip=_told([colour], [x[0], y[0], "lower", "upper"])
+    )
+    if all(row["lower"] is None for row in rows):
+        return _finish(line)
+    return _finish(
+        base.mark_area(opacity=0.25, interpolate="step-after").encode(y=_axis(alt.Y, ("lower", y[1])), y2="upper:Q")
+        + line
+    )
+
+
+def groups(rows: list[Row], x: Column, y: Column, colour: str) -> Spec:
+    """A point per row on a log scale, over the names in `x` in the order they come in, colours side by side."""
+    order = list(dict.fromkeys(row[x[0]] for row in rows))
+    points = alt.Chart(_data(rows)).mark_point(size=30, strokeWidth=1.5, opacity=0.8)
+    encoded = points.encode(
+        x=alt.X(f"{x[0]}:N", title=x[1], sort=order, axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset(f"{colour}:N", sort=list(dict.fromkeys(row[colour] for row in rows))),
+        y=_axis(alt.Y, y, log=True),
+        color=_colour(rows, colour),
+        tooltip=_told([colour, x[0]], ["seed", y[0]]),
+    )
+    return _finish(encoded)
 
 
 def intervals(rows: list[Row], title: str, reference: float | None = None) -> Spec:
-    """A dot and its interval per row of `name`, `value`, `lower` and `upper`, the best one at the top."""
+    """A dot and, if it has one, its interval per row of `name`, `value`, `lower` and `upper`, the best at the top."""
     order = [row["name"] for row in sorted(rows, key=lambda row: -row["value"])]
-    name = alt.Y("name:N", title=None, sort=order, axis=alt.Axis(labelLimit=160))
-    tooltip = _told(["name"], ["value", "lower", "upper"])
-    base = alt.Chart(_data(rows)).encode(y=name, color=_colour(rows, "name", legend=False), tooltip=tooltip)
-    bars = base.mark_rule(strokeWidth=3).encode(x=_axis(alt.X, ("lower", title)), x2="upper:Q")
-    chart = bars + base.mark_point(filled=True, size=90, opacity=1).encode(x="value:Q")
+    encoding: dict[str, Any] = {
+        "y": alt.Y("name:N", title=None, sort=order, axis=alt.Axis(labelLimit=160)),
+        "color": _colour(rows, "name", legend=False),
+        "tooltip": _told(["name"], ["value", "lower", "upper"]),
+    }
+    wide = [row for row in rows if row["lower"] is not None]
+    dots = alt.Chart(_data(rows)).mark_point(filled=True, size=90, opacity=1)
+    chart = dots.encode(x=_axis(alt.X, ("value", title)), **encoding)
+    if wide:
+        bars = alt.Chart(_data(wide)).mark_rule(strokeWidth=3)
+        chart = bars.encode(x=_axis(alt.X, ("lower", title)), x2="upper:Q", **encoding) + chart
     if reference is not None:
         chance = alt.Chart(_data([{"at": reference}])).mark_rule(strokeDash=[4, 4], color="currentColor", opacity=0.5)
         chart += chance.encode(x="at:Q")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Collection
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -14,15 +15,20 @@ from dla.settings.whole import Params
 LIBRARIES = ("torch", "torchvision", "transformers", "scikit-learn", "gymnasium", "dvc")
 
 
-def circumstances(params: Params) -> list[tuple[str, str]]:
-    """Facts about the run that the page is of, by name."""
+def circumstances(params: Params, origins: Collection[str]) -> list[tuple[str, str]]:
+    """Facts about the runs that the page is of, by name.
+
+    Parameters
+    ----------
+    origins : where the results say that their data come from; not always where the budget in force takes data from
+    """
     from dla.training.runtime import choose_device, has_bfloat16  # imports torch, which only knows the device
 
     device = choose_device(params.runtime.device)
     precision = "with bfloat16" if has_bfloat16(device) else "without bfloat16"
     return [
         ("budget", params.budget),
-        ("data", params.budgeted.data.source),
+        ("data of the results", ", ".join(sorted(origins)) or "none yet"),
         ("device", f"{device.type} {precision}"),
         ("Python", ".".join(platform.python_version_tuple()[:2])),
         *((library, version(library)) for library in LIBRARIES),

@@ -2,136 +2,209 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
 from dla.report.laboratories import ACCURACY, LABORATORY, NONE
 from dla.report.results import Results
-from dla.report.sources import about
-from dla.report.statements import Share, compare, count, percent
+from dla.report.sources import Origin, about, title
+from dla.report.statements import Share, compare, count, p_value, percent
 from dla.settings.data import Questions
 from dla.settings.whole import Params
+from dla.statistics.classifiers import Comparison, compare_cases
+from dla.statistics.intervals import CONFIDENCE
+from dla.statistics.multiplicity import holm
+
+CHANCE = 0.25  # of a guess among four options
 
 Scored = dict[str, dict[str, Any]]  # metrics by stage
 
 
+@dataclass(frozen=True)
+class Tested:
+    """The stages that were tested on one data set: accuracies on different ones are not compared."""
+
+    origin: Origin
+    questions: bool
+    scored: Scored
+    controls: frozenset[str]  # stages that see the options alone, or have learned nothing
+
+    @property
+    def of(self) -> str:
+        """What the data set consists of, and its title."""
+        return f"{'questions' if self.questions else 'texts'} of {title(self.origin)}"
+
+    def stages(self, *kinds: str) -> Scored:
+        """Those of the given kinds of stage, controls left out."""
+        return {
+            stage: found
+            for stage, found in self.scored.items()
+            if stage.partition("@")[0] in kinds and stage not in self.controls
+        }
+
+
 def chapter(params: Params, results: Results) -> Chapter:
-    """Classifiers of texts, a picture of the features, and answers to questions."""
-    heads, answers = _read(params, results)
+    """Classifiers of texts, a picture of the features, and answers to questions, data set by data set."""
+    tested = _read(params, results)
     scatters = _scatters(params, results)
-    embedded = any(found["data"] == "embedded" for found in (heads | answers).values())
-    data = [*(settings.data for settings in params.tfidf.values()), *(e.data for e in params.embed.values())]
-    blocks = [*_accuracies(heads, "texts", None), *_confusion(heads, results), *scatters]
-    if heads:
-        blocks.insert(1, _head_table(heads))
-    if answers:
-        blocks += [*_accuracies(answers, "questions", 0.25), _answer_table(answers)]
+    origins = [group.origin for group in tested]
+    texts = [group for group in tested if not group.questions]
+    questions = [group for group in tested if group.questions]
+    findings = [*(_about_heads(group, results) for group in texts), *(_about_answers(g, results) for g in questions)]
+    blocks: list[Block] = []
+    for group in texts:
+        blocks += [_accuracies(group), _head_table(group), *_confusion(group, results)]
+    blocks += scatters
+    for group in questions:
+        blocks += [_accuracies(group), _answer_table(group)]
     return Chapter(
         key="features",
         question="What do frozen features buy?",
-        finding=" ".join(filter(None, [_about_heads(heads), _about_answers(answers)])) or NOTHING,
-        about=about(params, data, embedded=embedded),
-        embedded=embedded,
+        finding=" ".join(filter(None, findings)) or NOTHING,
+        about=about(params, origins),
+        embedded=any(place == "embedded" for _, place in origins),
         blocks=blocks,
         commands=("dvc repro tfidf classify finetune tsne rank",),
         missing=tuple(results.missing),
     )
 
 
-def _stages(params: Params) -> dict[str, tuple[str, bool]]:
-    """Where the metrics of every text stage lie, and whether it answers questions."""
-    found = {f"tfidf@{name}": (f"metrics/classify/{name}.json", False) for name in params.tfidf}
-    found |= {f"classify@{name}": (f"metrics/classify/{name}.json", False) for name in params.classify}
-    for name, settings in params.finetune.items():
-        questions = isinstance(params.data[settings.data], Questions)
-        found[f"finetune@{name}"] = (f"metrics/finetune/{name}.json", questions)
-    return found | {f"rank@{name}": (f"metrics/rank/{name}.json", True) for name in params.rank}
-
-
-def _read(params: Params, results: Results) -> tuple[Scored, Scored]:
-    heads: Scored = {}
-    answers: Scored = {}
-    for stage, (path, questions) in _stages(params).items():
-        metrics = results.metrics(path, stage)
+def _read(params: Params, results: Results) -> list[Tested]:
+    """Every text stage's metrics, by the data set that it was tested on and where this came from."""
+    stages = [("tfidf", name, settings.data) for name, settings in params.tfidf.items()]
+    stages += [("classify", name, params.embed[head.features].data) for name, head in params.classify.items()]
+    stages += [("finetune", name, settings.data) for name, settings in params.finetune.items()]
+    stages += [("rank", name, params.embed[scorer.features].data) for name, scorer in params.rank.items()]
+    tested: dict[Origin, Tested] = {}
+    for kind, name, data in stages:
+        folder = "classify" if kind == "tfidf" else kind
+        metrics = results.metrics(f"metrics/{folder}/{name}.json", f"{kind}@{name}")
         if metrics is not None:
-            (answers if questions else heads)[stage] = metrics
-    return heads, answers
+            questions = isinstance(params.data[data], Questions)
+            origin = data, metrics["data"]
+            group = tested.setdefault(origin, Tested(origin, questions, {}, _controls(params)))
+            group.scored[f"{kind}@{name}"] = metrics
+    return list(tested.values())
 
 
-def _shares(scored: Scored) -> dict[str, Share]:
-    return {stage.partition("@")[2]: Share.read(found["test"]) for stage, found in scored.items()}
+def _controls(params: Params) -> frozenset[str]:
+    return frozenset(f"rank@{name}" for name, scorer in params.rank.items() if scorer.is_control)
 
 
-def _about_heads(heads: Scored) -> str:
+def _name(stage: str) -> str:
+    return stage.partition("@")[2]
+
+
+def _share(found: dict[str, Any]) -> Share:
+    return Share.read(found["test"])
+
+
+def _best(scored: Scored) -> str:
+    """The stage that is best on validation: the test split chooses nothing."""
+    return max(scored, key=lambda stage: float(scored[stage]["validation"]["accuracy"]))
+
+
+def _compare(first: str, second: str, results: Results) -> Comparison | None:
+    """How two stages compare case by case; none if their predictions are not of the same test cases."""
+    rows = [
+        results.rows(f"plots/confusion/{'rank-' if stage.startswith('rank@') else ''}{_name(stage)}.csv", stage)
+        for stage in (first, second)
+    ]
+    return compare_cases(*rows)
+
+
+def _about_heads(group: Tested, results: Results) -> str:
     """The best classifier on frozen features against counted words."""
-    counted = {stage: found for stage, found in heads.items() if stage.startswith("tfidf@")}
-    frozen = {stage: found for stage, found in heads.items() if stage.startswith("classify@")}
+    counted, frozen = group.stages("tfidf"), group.stages("classify")
     if not counted or not frozen:
         return ""
-    (first, a), (second, b) = (_best(scored) for scored in (frozen, counted))
-    return compare((f"{first} on frozen features", a), (f"{second} on counted words", b), "test texts")
-
-
-def _best(scored: Scored) -> tuple[str, Share]:
-    return max(_shares(scored).items(), key=lambda item: item[1].value)
-
-
-def _about_answers(answers: Scored) -> str:
-    if not answers:
-        return ""
-    name, share = _best(answers)
-    above = "more than" if share.lower > 0.25 else "not shown to be more than"
-    return f"Of {count(share.n)} questions the best scorer, {name}, answers {share} rightly, {above} guessing would."
-
-
-def _accuracies(scored: Scored, of: str, chance: float | None) -> list[Block]:
-    points = [
-        {"name": name, "value": share.value, "lower": share.lower, "upper": share.upper}
-        for name, share in _shares(scored).items()
-    ]
-    if not points:
-        return []
-    caption = (
-        f"Accuracy on the test {of}, with 95 % intervals{'' if chance is None else '; the dotted line is guessing'}."
+    first, second = _best(frozen), _best(counted)
+    return compare(
+        (f"{_name(first)} on frozen features", _share(frozen[first])),
+        (f"{_name(second)} on counted words", _share(counted[second])),
+        f"test {group.of}",
+        _compare(first, second, results),
     )
-    return [Chart(caption, charts.intervals(points, f"accuracy (fraction of {of})", chance))]
 
 
-def _head_table(heads: Scored) -> Table:
+def _about_answers(group: Tested, results: Results) -> str:
+    """The best scorer against guessing, and against the controls."""
+    trained = group.stages("rank", "finetune")
+    if not trained:
+        return ""
+    best = _best(trained)
+    share = _share(trained[best])
+    above = "more than" if share.lower > CHANCE else "not shown to be more than"
+    said = f"Of {count(share.n)} {group.of} {_name(best)}, the best scorer on validation, answers {share} rightly, "
+    controls = {stage: _compare(best, stage, results) for stage in group.scored if stage in group.controls}
+    return f"{said}{above} guessing would.{_above_controls(group, controls)}"
+
+
+def _above_controls(group: Tested, compared: dict[str, Comparison | None]) -> str:
+    """Which controls the best scorer is shown to be above, all said at once."""
+    cases = {stage: found for stage, found in compared.items() if found is not None}
+    if not cases:
+        return ""
+    adjusted = holm({stage: found.p for stage, found in cases.items()})
+    sides = []
+    for words, is_above in (("It is above", True), ("It is not shown to be above", False)):
+        names = [
+            f"{_name(stage)} ({percent(_share(group.scored[stage]).value)}, {p_value(p)})"
+            for stage, p in adjusted.items()
+            if (p <= 1 - CONFIDENCE and cases[stage].difference > 0) == is_above
+        ]
+        if names:
+            sides.append(f"{words} {', '.join(names)}")
+    tested = "controls that see the options alone or have learned nothing (McNemar's exact test after Holm)"
+    return f" {'. '.join(sides)}: {tested}."
+
+
+def _accuracies(group: Tested) -> Block:
+    shares = {_name(stage): _share(found) for stage, found in group.scored.items()}
+    points = [{"name": n, "value": s.value, "lower": s.lower, "upper": s.upper} for n, s in shares.items()]
+    chance = CHANCE if group.questions else None
+    dotted = "; the dotted line is guessing" if group.questions else ""
+    caption = f"Accuracy on the test {group.of}, with 95 % intervals{dotted}."
+    return Chart(caption, charts.intervals(points, f"accuracy (fraction of {group.of.partition(' ')[0]})", chance))
+
+
+def _head_table(group: Tested) -> Table:
     rows = [
         (
-            stage.partition("@")[2],
-            str(Share.read(found["test"])),
+            _name(stage),
+            percent(found["validation"]["accuracy"]),
+            str(_share(found)),
             percent(found["test"]["macro"]["f1"]),
             percent(found["test"]["calibration_error"]),
             ACCURACY.get(stage, NONE),
         )
-        for stage, found in heads.items()
+        for stage, found in group.scored.items()
     ]
-    header = ("classifier", "test accuracy (95 % interval)", "macro F1", "calibration error", LABORATORY)
-    return Table("Classifiers of texts.", header, rows)
+    header = ("classifier", "validation", "test accuracy (95 % interval)", "macro F1", "calibration error", LABORATORY)
+    return Table(f"Classifiers of {group.of}.", header, rows)
 
 
-def _answer_table(answers: Scored) -> Table:
+def _answer_table(group: Tested) -> Table:
     rows = []
-    for stage, found in answers.items():
+    for stage, found in group.scored.items():
         test = found["test"]
         levels = (str(Share.read(test[level])) if level in test else "" for level in ("middle", "high"))
-        rows.append((stage.partition("@")[2], str(Share.read(test)), *levels, ACCURACY.get(stage, NONE)))
-    header = ("scorer", "test accuracy (95 % interval)", "level middle", "level high", LABORATORY)
-    return Table("Answers to questions with four options; guessing gets 25 %.", header, rows)
+        name = f"{_name(stage)} (control)" if stage in group.controls else _name(stage)
+        validation = percent(found["validation"]["accuracy"])
+        rows.append((name, validation, str(_share(found)), *levels, ACCURACY.get(stage, NONE)))
+    header = ("scorer", "validation", "test accuracy (95 % interval)", "level middle", "level high", LABORATORY)
+    caption = f"Answers to {group.of} with four options; guessing gets 25 %. A control sees the options alone, or has "
+    return Table(f"{caption}learned nothing.", header, rows)
 
 
-def _confusion(heads: Scored, results: Results) -> list[Block]:
+def _confusion(group: Tested, results: Results) -> list[Block]:
     """Of the best classifier."""
-    if not heads:
-        return []
-    name, _ = _best(heads)
-    stage = next(stage for stage in heads if stage.endswith(f"@{name}"))
-    address = results.picture(f"plots/confusion/{name}.png", stage)
-    caption = f"What {name}, the best on test, takes for what."
-    return [Picture(caption, f"Confusion matrix of {name}", address)] if address else []
+    best = _best(group.scored)
+    address = results.picture(f"plots/confusion/{_name(best)}.png", best)
+    caption = f"What {_name(best)}, the best on validation, takes for what, on test."
+    return [Picture(caption, f"Confusion matrix of {_name(best)}", address)] if address else []
 
 
 def _scatters(params: Params, results: Results) -> list[Block]:

@@ -8,11 +8,11 @@ ACCURACY = {
     "train@mnist-skip-mlp": "97.56 %",
     "train@cifar10-skip-mlp": "about 50 %",
     "train@cifar10-cnn": "76.1 %",
-    "classify@logreg": "91.43 %",
-    "classify@mlp": "about 87 %",
-    "rank@margin": "38 % at most",
-    "rank@ratio": "38 % at most",
+    "classify@logreg-lab": "91.43 %",
+    "classify@mlp-lab": "about 87 %",
+    "rank@margin-lab": "38 % at most",
+    "rank@ratio-lab": "26 %",
 }
-TOKENS = (186_001, 78_825, 0.42)  # characters of the Divina Commedia, tokens of GPT-2, their ratio
+TOKENS = (186_001, 78_825, 0.42)  # characters of Dante's Inferno, tokens of GPT-2, their ratio
 LABORATORY = "laboratory, on its own data"
 NONE = "not stated"

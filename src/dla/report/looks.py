@@ -8,8 +8,9 @@ from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
 from dla.report.results import Results
 from dla.report.sources import about
-from dla.report.statements import Share, compare, percent
+from dla.report.statements import Share, compare, percent, points
 from dla.settings.whole import Params
+from dla.statistics.classifiers import Comparison
 
 Explained = dict[str, dict[str, Any]]  # metrics by run
 
@@ -21,8 +22,8 @@ def chapter(params: Params, results: Results) -> Chapter:
     return Chapter(
         key="looks",
         question="Where does the network look?",
-        finding=_finding(explained),
-        about=about(params, [params.cam[name].data for name in explained], embedded=embedded),
+        finding=_finding(params, explained),
+        about=about(params, [(params.cam[name].data, found["data"]) for name, found in explained.items()]),
         embedded=embedded,
         blocks=_blocks(explained, results),
         commands=("dvc repro cam",),
@@ -30,52 +31,73 @@ def chapter(params: Params, results: Results) -> Chapter:
     )
 
 
-def _finding(explained: Explained) -> str:
-    """Of all runs the one whose map finds the object most often, against guessing the middle."""
+def _finding(params: Params, explained: Explained) -> str:
+    """Of the runs on one data set the one whose map finds the object most often on validation: on test, the middle?"""
     if not explained:
         return NOTHING
-    scored = {name: found["pointing"] for name, found in explained.items() if found.get("pointing")}
-    if not scored:
+    located = [name for name, found in explained.items() if found.get("pointing")]
+    if not located:
         return "Not shown: these data have no boxes to say where the object is."
-    best = max(scored, key=lambda name: scored[name]["map"])
-    found = scored[best]
+    origins = {name: (params.cam[name].data, explained[name]["data"]) for name in located}
+    rivals = [name for name in located if origins[name] == origins[located[0]]]
+    best = max(rivals, key=lambda name: float(explained[name]["validation"]["pointing"]["map"]))
+    found = explained[best]["pointing"]
     first, second = (Share.of(found[what], found["n"]) for what in ("map", "centred_box"))
-    return compare((f"the strongest point of {best}'s map", first), ("the middle of the picture", second), "objects")
+    said = compare(
+        (f"the strongest point of {best}'s map of the true class", first),
+        ("the middle of the picture", second),
+        "test objects",
+        Comparison(found["map_only"], found["centred_box_only"], found["n"]),
+    )
+    return f"{said} It was chosen on validation, out of {', '.join(rivals)}." if len(rivals) > 1 else said
 
 
 def _blocks(explained: Explained, results: Results) -> list[Block]:
     blocks: list[Block] = []
-    points = []
+    shares = []
     for name, found in explained.items():
         address = results.picture(f"plots/cam/{name}.png", f"cam@{name}")
         if address:
             caption = f"{name}: random test pictures with the map of the class it predicts."
-            alt = f"Sixteen test pictures under the class activation maps of {name}"
+            alt = f"{found['pictures']} test pictures under the class activation maps of {name}"
             blocks.append(Picture(caption, alt, address))
         if found.get("pointing"):
             share = Share.of(found["pointing"]["map"], found["pointing"]["n"])
-            points.append({"name": name, "value": share.value, "lower": share.lower, "upper": share.upper})
-    if points:
-        caption = "How often the strongest point of the map is inside the object's box, with 95 % intervals."
-        blocks.insert(0, Chart(caption, charts.intervals(points, "pointing game (fraction of pictures)")))
+            shares.append({"name": name, "value": share.value, "lower": share.lower, "upper": share.upper})
+    if shares:
+        caption = "How often the strongest point of the true class's map is in the object's box, with 95 % intervals."
+        blocks.insert(0, Chart(caption, charts.intervals(shares, "pointing game (fraction of pictures)")))
     return [*blocks, _table(explained)] if explained else blocks
 
 
 def _table(explained: Explained) -> Table:
-    rows = []
-    for name, found in explained.items():
-        pairs = [
-            " against ".join(percent(found[measure].get(side)) for side in sides) if found.get(measure) else ""
-            for measure, sides in {
-                "pointing": ("map", "centred_box"),
-                "max_box_accuracy": ("map", "centred_box"),
-                "deletion": ("map", "random"),
-                "insertion": ("map", "random"),
-            }.items()
-        ]
-        rows.append((name, found["feature_map"], *pairs))
+    rows = [
+        (
+            name,
+            found["feature_map"],
+            *(_against(found.get(measure), "centred_box") for measure in ("pointing", "max_box_accuracy")),
+            *(_paired(found[measure]) for measure in ("deletion", "insertion")),
+        )
+        for name, found in explained.items()
+    ]
+    caption = (
+        "Localisation of the true class where boxes are known, at the threshold of boxes that is best on these very "
+        "pictures; and what marked pixels do to the prediction, with the 95 % interval of map minus random."
+    )
     header = ("run", "cells", "pointing, against the middle", "boxes, against a centred one", *_ORDERS)
-    return Table("Localisation where boxes are known, and what marked pixels do to the prediction.", header, rows)
+    return Table(caption, header, rows)
+
+
+def _against(found: dict[str, Any] | None, rival: str) -> str:
+    return f"{percent(found['map'])} against {percent(found[rival])}" if found else ""
+
+
+def _paired(found: dict[str, Any]) -> str:
+    """Map against random, and the paired difference: 17.2 % against 39.1 %, -21.9 points (-26.1 to -17.8), n = 64."""
+    difference, n = found["difference"], found["n"]
+    ends = difference["lower"], difference["upper"]
+    measured = "no interval" if None in ends else points(difference["mean"], *ends)
+    return f"{_against(found, 'random')}, {measured}, n = {n}"
 
 
 _ORDERS = ("deletion, against random (low is good)", "insertion, against random (high is good)")

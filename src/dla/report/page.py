@@ -30,7 +30,8 @@ def make_page(params: Params, root: Path = Path()) -> str:
     UserError
         If a file is there but cannot be read.
     """
-    chapters = [_chapter(module, params, root) for module in CHAPTERS]
+    read = [Results(root) for _ in CHAPTERS]
+    chapters = [_chapter(module, params, results) for module, results in zip(CHAPTERS, read, strict=True)]
     templates = Environment(
         loader=PackageLoader("dla.report"),
         autoescape=True,
@@ -41,7 +42,7 @@ def make_page(params: Params, root: Path = Path()) -> str:
     return templates.get_template("page.html").render(
         budget=params.budget,
         chapters=chapters,
-        circumstances=circumstances(params),
+        circumstances=circumstances(params, set().union(*(results.origins for results in read))),
         cuts=cuts(params),
         charts=_as_script([block.spec for chapter in chapters for block in chapter.blocks if isinstance(block, Chart)]),
         vega=vega(VEGA_LITE),
@@ -49,9 +50,9 @@ def make_page(params: Params, root: Path = Path()) -> str:
     )
 
 
-def _chapter(module: ModuleType, params: Params, root: Path) -> Chapter:
+def _chapter(module: ModuleType, params: Params, results: Results) -> Chapter:
     try:
-        chapter: Chapter = module.chapter(params, Results(root))
+        chapter: Chapter = module.chapter(params, results)
     except KeyError as error:  # of another version of the stage
         name = module.__name__.rpartition(".")[2]
         raise UserError(f"report: the results of chapter {name} have no {error}; write them anew: dvc repro") from error

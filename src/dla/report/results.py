@@ -22,6 +22,7 @@ class Results:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.missing: list[str] = []
+        self.origins: set[str] = set()  # where the data of what was read come from: embedded, hub, ...
 
     def metrics(self, path: str, stage: str) -> dict[str, Any] | None:
         """A JSON file, or None if STAGE has not run."""
@@ -29,9 +30,12 @@ class Results:
         if text is None:
             return None
         try:
-            return parse_object(text)
+            found = parse_object(text)
         except ValueError as error:
             raise UserError(f"{path}: is not JSON ({error}); write it anew: dvc repro -f -s {stage}") from None
+        if "data" in found:
+            self.origins.add(found["data"])
+        return found
 
     def rows(self, path: str, stage: str) -> list[Row]:
         """The rows of a table, numbers as numbers and empty fields as None; none if STAGE has not run."""

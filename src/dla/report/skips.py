@@ -1,16 +1,17 @@
-"""Do skip connections help, and how sure are we?"""
+"""Do skip connections help, or whatever else two trainings differ in, and how sure are we?"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from statistics import median
+from dataclasses import asdict, replace
 from typing import Any
 
-from dla.report import charts
+from dla.report import charts, gradients
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Table
-from dla.report.results import Results, Row
+from dla.report.results import Results
 from dla.report.sources import about
 from dla.report.statements import p_value, percent
+from dla.settings.models import ResNetModel
+from dla.settings.vision import Contender, Pair
 from dla.settings.whole import Params
 
 MEASURES = {  # of metrics/repeats.json: what they are called, and whether they are shares
@@ -20,29 +21,69 @@ MEASURES = {  # of metrics/repeats.json: what they are called, and whether they 
     "epochs_to_loss": ("epochs until the training loss is reached", False),
     "loss_area": ("mean training loss over the epochs", False),
 }
+WITHOUT_SKIPS = {"resnet34": "convnet34", "resnet20": "plain20"}
 
 
 def chapter(params: Params, results: Results) -> Chapter:
     """The pair over seeds, and gradients by depth."""
     repeats = results.metrics("metrics/repeats.json", "repeats")
-    gradients = results.metrics("metrics/gradients.json", "gradients")
+    by_depth = results.metrics("metrics/gradients.json", "gradients")
     labels = tuple(contender.label for contender in params.pair)
-    embedded = any(found is not None and found["data"] == "embedded" for found in (repeats, gradients))
+    studies = ((params.pair.first.data, repeats), (params.gradients.data, by_depth))
+    origins = [(data, found["data"]) for data, found in studies if found is not None]
     blocks: list[Block] = []
+    findings: list[str] = []
     if repeats is not None:
-        blocks += [*_curves(results), _table(repeats, labels, params.repeats.confidence)]
-    if gradients is not None:
-        blocks += _gradients(params, results)
+        findings.append(_finding(repeats, labels, params.repeats.confidence))
+        blocks += [*_curves(results), _table(repeats, labels, params.repeats.confidence), *_groups(results)]
+    if by_depth is not None:
+        findings += gradients.finding(by_depth)
+        blocks += gradients.blocks(params, results, by_depth)
     return Chapter(
         key="skips",
-        question="Do skip connections help, and how sure are we?",
-        finding=NOTHING if repeats is None else _finding(repeats, labels, params.repeats.confidence),
-        about=about(params, [params.pair.first.data, params.gradients.data], embedded=embedded),
-        embedded=embedded,
+        question=question(params.pair),
+        finding=" ".join(findings) or NOTHING,
+        about=about(params, origins),
+        embedded=any(place == "embedded" for _, place in origins),
         blocks=blocks,
         commands=("dvc repro repeats", "dvc repro gradients"),
         missing=tuple(results.missing),
     )
+
+
+# --- what is asked --------------------------------------------------------------------------------------------
+
+
+def question(pair: Pair) -> str:
+    """What the two contenders differ in, asked."""
+    if _differ_in_skips(pair):
+        return "Do skip connections help, and how sure are we?"
+    settings = ", ".join(_differences(pair)) or "nothing but their names"
+    return f"Does {pair.first.label} differ from {pair.second.label} ({settings}), and how sure are we?"
+
+
+def _differ_in_skips(pair: Pair) -> bool:
+    """Whether one contender is the other without its skip connections, and no other setting differs."""
+    for one, other in (tuple(pair), tuple(pair)[::-1]):
+        if isinstance(one.model, ResNetModel) and isinstance(other.model, ResNetModel):
+            name = WITHOUT_SKIPS.get(one.model.name)
+            if name == other.model.name and replace(one, label=other.label, model=other.model) == other:
+                return replace(one.model, name=other.model.name) == other.model
+    return False
+
+
+def _differences(pair: Pair) -> list[str]:
+    """The settings that differ, those of the models by their own names."""
+
+    def flat(contender: Contender) -> dict[str, Any]:
+        settings = asdict(contender)
+        return {f"model.{name}": value for name, value in settings.pop("model").items()} | settings
+
+    first, second = flat(pair.first), flat(pair.second)
+    return [name for name in {**first, **second} if name != "label" and first.get(name) != second.get(name)]
+
+
+# --- the pair over seeds --------------------------------------------------------------------------------------
 
 
 def _finding(repeats: dict[str, Any], labels: tuple[str, ...], confidence: float) -> str:
@@ -56,15 +97,28 @@ def _finding(repeats: dict[str, Any], labels: tuple[str, ...], confidence: float
 
 
 def _difference(found: dict[str, Any], confidence: float, *, share: bool) -> str:
-    """A paired difference with its interval and p-value, and whether it is one."""
+    """A paired difference with its interval and p-value, and whether it is shown."""
+    mean, interval = _number(found["mean"], share=share, sign="+"), _interval(found, share=share)
+    between = f"{percent(confidence, 0)} interval {interval}" if interval else "without spread there is no interval"
+    test = f"permutation test {p_value(found['adjusted_p_value'])} after Holm"
+    return f"a paired difference of {mean} ({between}, {test}): {_verdict(found, confidence)}"
+
+
+def _verdict(found: dict[str, Any], confidence: float) -> str:
+    """Whether a difference is shown, and if so few pairs could show none, that."""
+    smallest = found["smallest_adjusted_p_value"]
+    if found["shown"]:
+        return "shown"
+    if smallest is None or smallest <= 1 - confidence:
+        return "not shown"
+    pairs = f"of {found['n']} pairs the smallest possible p-value is {smallest:.3f} after Holm"
+    return f"not shown, and could not be: {pairs}; {found['pairs_needed']} pairs are enough"
+
+
+def _interval(found: dict[str, Any], *, share: bool) -> str:
+    """The two ends; nothing if there is no interval."""
     ends = [found["low"], found["high"]]
-    if None in ends:
-        return f"{_number(found['mean'], share=share, sign='+')}: without spread there is no interval"
-    low, high = (_number(end, share=share, sign="+").removesuffix(" points") for end in ends)
-    shown = "shown" if min(ends) > 0 or max(ends) < 0 else "not shown"
-    mean, p = _number(found["mean"], share=share, sign="+"), p_value(found["permutation_p"])
-    interval = f"{percent(confidence, 0)} interval {low} to {high}"
-    return f"a paired difference of {mean} ({interval}, permutation test {p}): {shown}"
+    return "" if None in ends else " to ".join(_number(e, share=share, sign="+").removesuffix(" points") for e in ends)
 
 
 def _curves(results: Results) -> list[Block]:
@@ -76,52 +130,58 @@ def _curves(results: Results) -> list[Block]:
 
 
 def _table(repeats: dict[str, Any], labels: tuple[str, ...], confidence: float) -> Table:
-    first, second = labels
+    seeds = repeats["test_accuracy"]["difference"]["n"]
     rows = []
     for key, (name, share) in MEASURES.items():
-        found = repeats[key]
-        difference = found["difference"]
-        numbers = [_number(value, share=share) for value in (found[first]["mean"], found[second]["mean"])]
-        spread = (
-            ""
-            if difference["low"] is None
-            else " to ".join(_number(difference[end], share=share, sign="+") for end in ("low", "high"))
+        found = repeats[key]["difference"]
+        rows.append(
+            (
+                name,
+                *(_mean(repeats[key][label], seeds, share=share) for label in labels),
+                _number(found["mean"], share=share, sign="+"),
+                _interval(found, share=share),
+                p_value(found["p_value"]),
+                p_value(found["adjusted_p_value"]),
+                _verdict(found, confidence),
+            )
         )
-        mean = _number(difference["mean"], share=share, sign="+")
-        rows.append((name, *numbers, mean, spread, p_value(difference["permutation_p"])))
-    header = ("measure", first, second, "difference", f"{percent(confidence, 0)} interval", "permutation test")
-    return Table("Means over the seeds; differences are paired, seed by seed.", header, rows)
+    tests = ("permutation test", "after Holm", f"at {percent(1 - confidence, 0)}")
+    header = ("measure", *labels, "difference", f"{percent(confidence, 0)} interval", *tests)
+    caption = (
+        "Means over the seeds; differences are paired, seed by seed. A difference is shown if its p-value after Holm's "
+        f"correction for several measures is at most {percent(1 - confidence, 0)}; intervals are not corrected."
+    )
+    return Table(caption, header, rows)
 
 
-def _number(value: float, *, share: bool, sign: str = "") -> str:
+def _mean(found: dict[str, Any], seeds: int, *, share: bool) -> str:
+    """The mean of a contender, and from how many seeds if not from all of them."""
+    some = f"{found['n']} of {seeds} reached it"
+    if found["n"] == seeds:
+        return _number(found["mean"], share=share)
+    return f"{_number(found['mean'], share=share)} ({some})" if found["n"] else some
+
+
+def _number(value: float | None, *, share: bool, sign: str = "") -> str:
+    if value is None:
+        return ""
     unit = "points" if sign else "%"  # a difference of percentages is in points
     return f"{100 * value:{sign}z.1f} {unit}" if share else f"{value:{sign}z.2f}"
 
 
-def _gradients(params: Params, results: Results) -> list[Block]:
-    """How large gradients are, layer by layer, in the deepest nets."""
-    deepest = max(params.gradients.depths)
-    rows = [row for row in results.rows("plots/gradients/layers.csv", "gradients") if row["depth"] == deepest]
-    points = last_steps(rows, params.gradient_study.window)
-    if not points:
-        return []
-    caption = (
-        f"Norm of the gradient in every layer of nets of depth {deepest}, median of the last steps; the first layer is "
-        "the one nearest to the picture. Nets without batch normalisation are dotted."
-    )
-    axes = ("layer", "layer"), ("norm", "norm of the gradient")
-    return [
-        Chart(caption, charts.curves(points, *axes, colour="model", dash=("batch_norm", "with batch norm"), log=True))
-    ]
-
-
-def last_steps(rows: list[Row], window: int) -> list[Row]:
-    """One row per net and layer: the median norm of the last steps, where there is any gradient at all."""
-    last = max((row["step"] for row in rows), default=0)
-    norms: dict[tuple[str, str, float], list[float]] = defaultdict(list)
-    for row in rows:
-        if row["step"] > last - window:
-            norms[row["model"], row["batch_norm"], row["layer"]].append(row["norm"])
-    medians = {key: median(values) for key, values in norms.items()}
-    names = ("model", "batch_norm", "layer", "norm")
-    return [dict(zip(names, (*key, value), strict=True)) for key, value in medians.items() if value > 0]
+def _groups(results: Results) -> list[Block]:
+    """Variance and mean of the gradient in every group of layers, which the laboratory logged."""
+    rows = results.rows("plots/repeats/gradients.csv", "repeats")
+    last = [row for row in rows if row["epoch"] == max(row["epoch"] for row in rows)]
+    sized = [row | {"size": abs(row["mean"])} for row in last if row["mean"]]
+    spread = [row for row in last if row["variance"] and row["variance"] > 0]  # rounding may leave less than nothing
+    place = ("group", "group of layers, from the picture to the classes")
+    over = "of a gradient's entries in every group of layers, over all steps of the last epoch; a point per seed."
+    blocks: list[Block] = []
+    if spread:
+        spec = charts.groups(spread, place, ("variance", "variance of the gradient"), "architecture")
+        blocks.append(Chart(f"Variance {over}", spec))
+    if sized:
+        spec = charts.groups(sized, place, ("size", "mean of the gradient, without sign"), "architecture")
+        blocks.append(Chart(f"Mean, without its sign, {over} That of the head is rounding: it adds up to zero.", spec))
+    return blocks

@@ -1,4 +1,4 @@
-"""What a chapter's data are, and what they stand in for."""
+"""What a chapter's data are, where its results say that they came from, and what embedded ones stand in for."""
 
 from __future__ import annotations
 
@@ -7,15 +7,35 @@ from collections.abc import Iterable
 from dla.settings.data import TextSource
 from dla.settings.whole import Params
 
+Origin = tuple[str, str]  # a key of `data`, and what metrics about it have as `data`: embedded, hub, web, folder, file
 
-def about(params: Params, data: Iterable[str], *, embedded: bool) -> str:
-    """The data sets of a chapter, by where they come from."""
-    sources = [params.sources[params.data[name].source] for name in dict.fromkeys(data) if name in params.data]
-    places = [source.url if isinstance(source, TextSource) else source.repository for source in sources]
-    if not places:
-        return ""
-    if not embedded:
-        return f"Data: {', '.join(places)}."
-    pairs = zip(sources, places, strict=True)
-    stand_ins = [f"{source.embedded.replace('-', ' ')} (for {place})" for source, place in pairs]
-    return f"Embedded data, not the laboratories': {', '.join(stand_ins)}."
+PLACES = {
+    "hub": "from the Hugging Face Hub",
+    "web": "from the web",
+    "folder": "a folder of this machine",
+    "file": "a file of this machine",
+}
+
+
+def about(params: Params, origins: Iterable[Origin]) -> str:
+    """The data sets of a chapter, real ones first."""
+    real, stand_ins = [], []
+    for data, origin in dict.fromkeys(origins):
+        if data not in params.data:
+            continue
+        source = params.sources[params.data[data].source]
+        place = source.url if isinstance(source, TextSource) else source.repository
+        if origin == "embedded":
+            stand_ins.append(f"{source.embedded.replace('-', ' ')} (for {place})")
+        else:
+            real.append(f"{place} ({PLACES.get(origin, origin)})")
+    sentences = [f"Data: {', '.join(real)}."] if real else []
+    if stand_ins:
+        sentences.append(f"Embedded data, not the laboratories': {', '.join(stand_ins)}.")
+    return " ".join(sentences)
+
+
+def title(origin: Origin) -> str:
+    """A data set by name, and that it is embedded if it is: numbers of the two are not compared."""
+    data, place = origin
+    return f"{data} (embedded data)" if place == "embedded" else data

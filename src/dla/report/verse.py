@@ -9,7 +9,7 @@ from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Passage, Table
 from dla.report.laboratories import TOKENS
 from dla.report.results import Results
-from dla.report.sources import about
+from dla.report.sources import Origin, about, title
 from dla.report.statements import count, percent
 from dla.settings.whole import Params
 
@@ -25,31 +25,39 @@ def chapter(params: Params, results: Results) -> Chapter:
     """Language models of characters, what they write, and how models go on from the same prompts."""
     trained = results.each(params.lm, "lm")
     generated = results.metrics("data/generated.json", "generate")
-    embedded = any(metrics["data"] == "embedded" for metrics in trained.values())
+    origins = {name: (params.lm[name].data, metrics["data"]) for name, metrics in trained.items()}
+    about_data = [*origins.values()]
     blocks = [block for name, metrics in trained.items() for block in _model(name, metrics, results)]
     if generated is not None:
+        about_data.append((params.generate.corpus, generated["data"]))
         blocks += [_continuations(generated), _tokens(generated)]
     return Chapter(
         key="verse",
         question="What does Dante sound like?",
-        finding=_finding(trained),
-        about=about(params, [params.lm[name].data for name in trained], embedded=embedded),
-        embedded=embedded,
+        finding=_finding(trained, origins),
+        about=about(params, about_data),
+        embedded=any(place == "embedded" for _, place in about_data),
         blocks=blocks,
         commands=("dvc repro lm generate",),
         missing=tuple(results.missing),
     )
 
 
-def _finding(trained: dict[str, dict[str, Any]]) -> str:
-    if not trained:
-        return NOTHING
-    name, metrics = min(trained.items(), key=lambda item: item[1]["validation"]["loss"])
+def _finding(trained: dict[str, dict[str, Any]], origins: dict[str, Origin]) -> str:
+    """Of every text the model that validation finds best, and how it does on text that chose nothing."""
+    best: dict[Origin, str] = {}
+    for name in sorted(trained, key=lambda name: trained[name]["validation"]["loss"]):
+        best.setdefault(origins[name], name)
+    sentences = [_about_model(name, trained[name], title(origin)) for origin, name in best.items()]
+    return " ".join(sentences) or NOTHING
+
+
+def _about_model(name: str, metrics: dict[str, Any], data: str) -> str:
     sample, held_out = (percent(metrics["quality"][part]["known_words"], 0) for part in ("sample", "held_out"))
-    bits = metrics["validation"]["bits_per_character"]
+    bits = metrics["test"]["bits_per_character"]
     return (
-        f"The model {name} needs {bits:.2f} bits for a character of the held-out text. Of the words that it writes "
-        f"{sample} occur in the training text, of the words held out {held_out}."
+        f"The model {name} needs {bits:.2f} bits for a character of held-out text of {data}. Of the words that it "
+        f"writes {sample} occur in the training text, of the words held out {held_out}."
     )
 
 
@@ -64,19 +72,21 @@ def _model(name: str, metrics: dict[str, Any], results: Results) -> list[Block]:
         blocks.append(Passage(f"What {name} wrote, character by character.", sample))
     parts = metrics["quality"]
     table = [
-        (label, *(how(parts[part][key]) for part in ("sample", "held_out")))
+        (label, *("none" if parts[part][key] is None else how(parts[part][key]) for part in ("sample", "held_out")))
         for key, (label, how) in QUALITY.items()
-        if parts["sample"].get(key) is not None and parts["held_out"].get(key) is not None
+        if key in parts["held_out"]  # prose has no metre
     ]
     facts = (
         f"{count(metrics['parameters'])} parameters, {count(metrics['characters'])} characters in its vocabulary, "
-        f"perplexity {metrics['validation']['perplexity']:.2f}, best after step {count(metrics['best_step'])}."
+        f"perplexity {metrics['test']['perplexity']:.2f}, best on validation after step {count(metrics['best_step'])}."
     )
     return [*blocks, Table(f"{name} beside held-out text. {facts}", ("measure", "written", "held out"), table)]
 
 
 def _continuations(generated: dict[str, Any]) -> Table:
-    rows = [(this["model"], this["prompt"], this["method"], this["text"]) for this in generated["generated"]]
+    rows = [
+        (row["model"], row["prompt"], row["method"], row["reason"] or row["text"]) for row in generated["generated"]
+    ]
     return Table("How models go on.", ("model", "prompt", "method", "goes on"), rows)
 
 
@@ -86,5 +96,5 @@ def _tokens(generated: dict[str, Any]) -> Table:
         for name, found in generated["tokens"].items()
     ]
     characters, tokens, ratio = TOKENS
-    rows.append(("laboratory, GPT-2 on the Divina Commedia", count(characters), count(tokens), f"{ratio:.2f}"))
+    rows.append(("laboratory, GPT-2 on Dante's Inferno", count(characters), count(tokens), f"{ratio:.2f}"))
     return Table("How long the text is.", ("tokenizer of", "characters", "tokens", "tokens per character"), rows)

@@ -14,8 +14,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from dla.core.errors import UserError
-from dla.rl.environments import Environments, Update
+from dla.rl.environments import Environments, Transition, Update
 from dla.rl.nets import Adam, sizes
+from dla.rl.normalization import ReturnScale, Standardize
 from dla.rl.replay import Buffer, Steps, Transitions
 from dla.settings.agents import DQNRun
 
@@ -28,9 +29,12 @@ class QNet(nn.Module):
         if not isinstance(actions, spaces.Discrete):
             raise UserError(f"DQN acts in Discrete spaces, not in {actions}; take ppo")
         inputs, outputs = sizes(observations, actions)
+        self.epsilon = settings.epsilon
         widths = (inputs, *settings.widths)
         layers = [(nn.Linear(*pair), nn.ReLU()) for pair in pairwise(widths)]
-        self.hidden = nn.Sequential(*(layer for pair in layers for layer in pair))
+        self.standardize = Standardize(inputs) if settings.normalize_observations else None
+        first = [self.standardize] if self.standardize else []
+        self.hidden = nn.Sequential(*first, *(layer for pair in layers for layer in pair))
         self.advantages = nn.Linear(widths[-1], outputs)
         self.value = nn.Linear(widths[-1], 1) if settings.dueling else None
 
@@ -45,6 +49,17 @@ class QNet(nn.Module):
         """The best actions, (B,)."""
         found: torch.Tensor = self(observations).argmax(-1)
         return found
+
+    def sample(self, observations: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """The best actions or, with the final epsilon, any: (B,)."""
+        count = len(observations)
+        random = torch.rand(count, generator=generator) < self.epsilon
+        anything = torch.randint(self.advantages.out_features, (count,), generator=generator)
+        return torch.where(random, anything, self.act(observations))
+
+    def as_actions(self, actions: torch.Tensor) -> NDArray[Any]:
+        """What the environments take."""
+        return actions.numpy()
 
 
 def targets(
@@ -70,9 +85,11 @@ class DQN:
         self.settings = settings
         self.copies = len(environments.finished)
         self.net = QNet(settings, environments.observation_space, environments.action_space)
-        self.target = copy.deepcopy(self.net).requires_grad_(False)
+        shared = {id(self.net.standardize): self.net.standardize}  # what was seen is the same for both
+        self.target = copy.deepcopy(self.net, shared).requires_grad_(False)
         self.optimizer = Adam(self.net, settings.learning_rate, settings.gradient_clip)
         width = spaces.flatdim(environments.observation_space)
+        self.scale = ReturnScale(self.copies, settings.discount) if settings.normalize_rewards else None
         self.steps = Steps(settings.n_steps, self.copies, width, settings.discount)
         self.buffer = Buffer(settings.buffer, width)
         self.actions = int(environments.action_space.n)  # type: ignore[attr-defined]  # QNet has seen to it
@@ -88,6 +105,8 @@ class DQN:
 
     def run(self, environments: Environments, observations: NDArray[Any], updates: range) -> Iterator[Update]:
         """Yield the observations and what the update was like after each of `updates`, counted from the run's first."""
+        if self.scale:
+            self.scale.begin()
         seen = torch.from_numpy(observations).view(self.copies, -1).float()
         for update in updates:
             done = update * self.step_size()
@@ -95,6 +114,7 @@ class DQN:
                 actions = self.explore(seen, self.epsilon(first))
                 transition = environments.step(actions.numpy())
                 self.buffer.add(self.steps.add(seen, actions, transition))
+                self.count(seen, transition)
                 seen = torch.from_numpy(transition.observations).view(self.copies, -1).float()
             done += self.step_size()
             told = {"epsilon": self.epsilon(done)}
@@ -103,6 +123,13 @@ class DQN:
             yield transition.observations, told
         for left in self.steps.finish():  # here a checkpoint may be made, and other episodes begin
             self.buffer.add(left)
+
+    def count(self, observations: torch.Tensor, transition: Transition) -> None:
+        """Let a step of all copies count in what observations and rewards are normalised by, if they are."""
+        if self.net.standardize:
+            self.net.standardize.see(observations)
+        if self.scale:
+            self.scale.see(transition)
 
     @torch.no_grad()
     def explore(self, observations: torch.Tensor, epsilon: float) -> torch.Tensor:
@@ -117,6 +144,8 @@ class DQN:
         if self.settings.anneal:
             self.optimizer.learning_rate = self.settings.learning_rate * max(1 - done / self.settings.steps, 0.0)
         drawn = self.buffer.sample(self.settings.updates * size)
+        if self.scale:
+            drawn = drawn._replace(rewards=self.scale(drawn.rewards))
         with torch.no_grad():
             after = self.target(drawn.following)  # of all updates at once, as the target net stays what it is
         for batch, values in zip(drawn.split(size), after.split(size), strict=True):
@@ -143,6 +172,7 @@ class DQN:
             "target": self.target.state_dict(),
             "optimizer": self.optimizer.state(),
             "buffer": self.buffer.state(),
+            "scale": self.scale.state() if self.scale else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -151,3 +181,5 @@ class DQN:
         self.target.load_state_dict(state["target"])
         self.optimizer.restore(state["optimizer"])
         self.buffer.restore(state["buffer"])
+        if self.scale:
+            self.scale.restore(state["scale"])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,11 +13,15 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.classic_control.cartpole import CartPoleVectorEnv
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.wrappers import FlattenObservation
+from gymnasium.wrappers import vector as vector_wrappers
 from numpy.typing import NDArray
 
 from dla.core.errors import UserError
 from dla.rl.navigation import VectorNavigation
+from dla.settings.agents import AgentRun
 
 EPISODES = ("finished", "returns", "lengths")  # of the episodes in progress
 CARTPOLE = ("state", "steps", "prev_done")  # what changes in gymnasium's vector CartPole, beside its generator
@@ -46,6 +54,7 @@ class Environments:
     returns: NDArray[Any]  # (N,) of the episodes in progress
     lengths: NDArray[Any]
     ended: list[dict[str, Any]] = field(default_factory=list)  # return, length and success (None: not defined) of each
+    success: NDArray[Any] | None = None  # (N,) bool, of the last step
 
     @property
     def observation_space(self) -> spaces.Space[Any]:
@@ -56,11 +65,6 @@ class Environments:
     def action_space(self) -> spaces.Space[Any]:
         """Of one copy."""
         return self.vector.single_action_space
-
-    @property
-    def threshold(self) -> float | None:
-        """The mean return from which on the environment counts as solved, if whoever published it said so."""
-        return None if self.vector.spec is None else self.vector.spec.reward_threshold
 
     def reset(self, seed: int) -> NDArray[Any]:
         """New episodes everywhere; what was in progress is forgotten."""
@@ -76,17 +80,16 @@ class Environments:
         self.returns += rewards
         self.lengths += real
         self.finished = terminated | truncated
-        success = info.get("success")
+        self.success = info.get("success")
         for copy in np.flatnonzero(self.finished):
-            self.ended.append(
-                {
-                    "return": float(self.returns[copy]),
-                    "length": int(self.lengths[copy]),
-                    "success": None if success is None else bool(success[copy]),
-                }
-            )
+            self.ended.append(self.episode(copy))
             self.returns[copy] = self.lengths[copy] = 0
         return Transition(observations, np.asarray(rewards, np.float32), terminated, truncated, real)
+
+    def episode(self, copy: int | np.integer[Any]) -> dict[str, Any]:
+        """Return, length and success of a copy's episode up to now."""
+        success = None if self.success is None else bool(self.success[copy])
+        return {"return": float(self.returns[copy]), "length": int(self.lengths[copy]), "success": success}
 
     @property
     def can_be_saved(self) -> bool:
@@ -124,20 +127,111 @@ class Environments:
         return ended
 
 
-def make_environments(name: str, copies: int) -> Environments:
+# --- from a name to environments --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an agent acts: an environment of Gymnasium's registry, and when its episodes are cut off in evaluations."""
+
+    environment: str  # its id; `module:id` if a module must be imported that registers it
+    kwargs: Mapping[str, Any] = field(default_factory=dict)  # of its constructor
+    max_episode_steps: int = 1000  # where the environment sets no limit itself
+
+    @classmethod
+    def of(cls, run: AgentRun) -> Place:
+        """Where a run's agent acts."""
+        return cls(run.environment, run.kwargs, run.max_episode_steps)
+
+    @property
+    def threshold(self) -> float | None:
+        """The mean return from which on the environment counts as solved, if whoever published it said so."""
+        return find_spec(self.environment).reward_threshold
+
+    @property
+    def limit(self) -> int:
+        """Steps after which an episode ends or is cut off."""
+        own = self.kwargs.get("max_episode_steps", find_spec(self.environment).max_episode_steps)
+        return own if own is not None and own > 0 else self.max_episode_steps  # -1: Gymnasium is told to set none
+
+    def make(self, copies: int) -> Environments:
+        """So many copies side by side."""
+        return make_environments(self.environment, copies, self.kwargs)
+
+    def make_one(self, render_mode: str | None) -> gymnasium.Env[Any, Any]:
+        """One environment, to look at; a `UserError` if it cannot be drawn in that mode."""
+        spec = find_spec(self.environment)
+        with _errors_of(self.environment, self.kwargs):
+            single = gymnasium.make(spec, **self.kwargs)
+            if render_mode is not None:
+                known = single.metadata.get("render_modes", [])
+                single.close()
+                if render_mode not in known:
+                    raise UserError(f"environment {self.environment!r}: cannot be drawn as {render_mode}")
+                single = gymnasium.make(spec, render_mode=render_mode, **self.kwargs)
+        return single if isinstance(single.observation_space, spaces.Box) else FlattenObservation(single)
+
+
+def make_environments(name: str, copies: int, kwargs: Mapping[str, Any] | None = None) -> Environments:
     """So many copies of the environment `name`, by its own vector code where it has some.
+
+    What is not observed as numbers is flattened as Gymnasium does it: which of n is a one among n - 1 zeros.
 
     Raises
     ------
     UserError
-        If gymnasium knows no such environment, or a library that it needs is not installed.
+        If gymnasium knows no such environment, it does not take these `kwargs`, or a library that it needs is not
+        installed.
     """
-    try:
-        spec = gymnasium.spec(name)
-        mode = "vector_entry_point" if spec.vector_entry_point else "sync"
-        vector = gymnasium.make_vec(name, num_envs=copies, vectorization_mode=mode)
-    except gymnasium.error.Error as error:
-        raise UserError(f"environment {name!r}: {' '.join(str(error).split())}") from None
+    kwargs = kwargs or {}
+    spec = find_spec(name)
+    mode = "vector_entry_point" if spec.vector_entry_point else "sync"
+    with _errors_of(name, kwargs):
+        vector: Any = gymnasium.make_vec(spec, num_envs=copies, vectorization_mode=mode, **kwargs)
     if vector.metadata.get("autoreset_mode") != AutoresetMode.NEXT_STEP:
-        raise UserError(f"environment {name!r}: resets in another way than by the step after the last")
+        raise UserError(f"environment {name!r}: resets in another way than by the step after the last; take another")
+    if _has_pictures(vector.single_observation_space):
+        raise UserError(
+            f"environment {name!r}: observes pictures, of which the nets here, flat ones, see nothing; "
+            f"wrap it so that it observes numbers, or take its version that does"
+        )
+    if not isinstance(vector.single_observation_space, spaces.Box):
+        vector = vector_wrappers.FlattenObservation(vector)
     return Environments(vector, np.zeros(copies, bool), np.zeros(copies), np.zeros(copies, np.int64))
+
+
+def find_spec(name: str) -> EnvSpec:
+    """What gymnasium's registry says of an environment; of `module:id` once the module is imported.
+
+    A module is looked for in the folder of the project as well as among the installed ones.
+    """
+    module, _, identifier = name.rpartition(":")
+    with _errors_of(name, {}):
+        if module:
+            if "" not in sys.path:
+                sys.path.append("")
+            importlib.import_module(module)
+        return gymnasium.spec(identifier)
+
+
+def _has_pictures(space: spaces.Space[Any]) -> bool:
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        return any(map(_has_pictures, space.values() if isinstance(space, spaces.Dict) else space))
+    if not isinstance(space, spaces.Box):
+        return False
+    return len(space.shape) > 2 or (len(space.shape) == 2 and space.dtype == np.uint8)
+
+
+@contextlib.contextmanager
+def _errors_of(name: str, kwargs: Mapping[str, Any]) -> Iterator[None]:
+    """What goes wrong while an environment is made, in one line."""
+    told = f"environment {name!r}{f' with kwargs {dict(kwargs)}' if kwargs else ''}"
+    try:
+        yield
+    except ImportError as error:
+        remedy = "install it" if ":" not in name else "install it, or name a module of the project's folder"
+        raise UserError(f"{told}: {error}; {remedy}") from None
+    except gymnasium.error.Error as error:
+        raise UserError(f"{told}: {' '.join(str(error).split())}") from None
+    except (TypeError, ValueError, LookupError) as error:
+        raise UserError(f"{told}: {type(error).__name__}: {' '.join(str(error).split())}; see `kwargs`") from None

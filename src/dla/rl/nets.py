@@ -25,12 +25,12 @@ def sizes(observations: spaces.Space[Any], actions: spaces.Space[Any]) -> tuple[
         If observations are no vectors or arrays, or actions neither those nor numbered from 0.
     """
     if not isinstance(observations, spaces.Box):
-        raise UserError(f"agents here observe Box spaces, not {observations}")
+        raise UserError(f"agents here observe what can be flattened into a Box, not {observations}; wrap it")
     if isinstance(actions, spaces.Discrete) and actions.start == 0:
         return spaces.flatdim(observations), int(actions.n)
     if isinstance(actions, spaces.Box):
         return spaces.flatdim(observations), spaces.flatdim(actions)
-    raise UserError(f"agents here act in Box spaces and in Discrete ones that begin at 0, not in {actions}")
+    raise UserError(f"agents here act in Box spaces and in Discrete ones that begin at 0, not in {actions}; wrap it")
 
 
 def linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
@@ -41,10 +41,10 @@ def linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
     return layer
 
 
-def hidden_layers(inputs: int, widths: Sequence[int]) -> nn.Sequential:
-    """Layers with tanh after each, (B, inputs) -> (B, last of widths)."""
+def hidden_layers(first: Sequence[nn.Module], inputs: int, widths: Sequence[int]) -> nn.Sequential:
+    """Layers with tanh after each, (B, inputs) -> (B, last of widths), after those given."""
     pairs = pairwise([inputs, *widths])
-    return nn.Sequential(*(layer for pair in pairs for layer in (linear(*pair, gain=2**0.5), nn.Tanh())))
+    return nn.Sequential(*first, *(layer for pair in pairs for layer in (linear(*pair, gain=2**0.5), nn.Tanh())))
 
 
 class Adam:
@@ -101,11 +101,11 @@ class Softmax(nn.Module):
         super().__init__()
         self.logits = linear(width, actions, gain=0.01)  # at first every action is about as likely
 
-    def sample(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Random actions (B,) int64."""
+    def sample(self, hidden: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Random actions (B,) int64; by torch's global generator unless there is another."""
         logits: torch.Tensor = self.logits(hidden)
         # The largest of logarithms with Gumbel noise is a sample (Gumbel 1954).
-        return (logits - torch.empty_like(logits).exponential_().log_()).argmax(-1)
+        return (logits - torch.empty_like(logits).exponential_(generator=generator).log_()).argmax(-1)
 
     def evaluate(self, hidden: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logarithms of the probabilities of actions (..., B), and entropies (..., B)."""
@@ -139,10 +139,10 @@ class Normal(nn.Module):
         self.register_buffer("low", torch.from_numpy(actions.low).flatten().float())
         self.register_buffer("high", torch.from_numpy(actions.high).flatten().float())
 
-    def sample(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Random actions (B, A)."""
+    def sample(self, hidden: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Random actions (B, A); by torch's global generator unless there is another."""
         mean: torch.Tensor = self.mean(hidden)
-        return mean + self.log_std.exp() * torch.randn_like(mean)
+        return mean + self.log_std.exp() * torch.randn(mean.shape, generator=generator)
 
     def evaluate(self, hidden: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logarithms of the densities of actions (..., B, A), and entropies (..., B)."""

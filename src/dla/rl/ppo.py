@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from dla.rl.environments import Environments, Update
 from dla.rl.nets import Adam, Normal, Softmax, hidden_layers, linear, sizes
+from dla.rl.normalization import ReturnScale, Standardize
 from dla.settings.agents import PPORun
 
 
@@ -26,7 +27,9 @@ class ActorCritic(nn.Module):
     def __init__(self, settings: PPORun, observations: spaces.Space[Any], actions: spaces.Space[Any]) -> None:
         super().__init__()
         inputs, outputs = sizes(observations, actions)
-        self.actor, self.critic = (hidden_layers(inputs, settings.widths) for _ in range(2))
+        self.standardize = Standardize(inputs) if settings.normalize_observations else None
+        first = [self.standardize] if self.standardize else []
+        self.actor, self.critic = (hidden_layers(first, inputs, settings.widths) for _ in range(2))
         width = (inputs, *settings.widths)[-1]
         self.policy: Softmax | Normal = (
             Normal(width, actions) if isinstance(actions, spaces.Box) else Softmax(width, outputs)
@@ -40,6 +43,14 @@ class ActorCritic(nn.Module):
     def act(self, observations: torch.Tensor) -> torch.Tensor:
         """The likeliest actions, (B,) or (B, A)."""
         return self.policy.likeliest(self.actor(observations))
+
+    def sample(self, observations: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Random actions, (B,) or (B, A)."""
+        return self.policy.sample(self.actor(observations), generator)
+
+    def as_actions(self, actions: torch.Tensor) -> NDArray[Any]:
+        """What the environments take."""
+        return self.policy.as_actions(actions)
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,7 @@ class PPO:
         self.copies = len(environments.finished)
         self.net = ActorCritic(settings, environments.observation_space, environments.action_space)
         self.optimizer = Adam(self.net, settings.learning_rate, settings.gradient_clip, epsilon=1e-5)
+        self.scale = ReturnScale(self.copies, settings.discount) if settings.normalize_rewards else None
 
     def step_size(self) -> int:
         """Steps of all copies between updates."""
@@ -89,10 +101,15 @@ class PPO:
 
     def run(self, environments: Environments, observations: NDArray[Any], updates: range) -> Iterator[Update]:
         """Yield the observations and what the update was like after each of `updates`, counted from the run's first."""
+        if self.scale:
+            self.scale.begin()
         for update in updates:
             rollout = self.collect(environments, observations)
             observations = rollout.observations[-1].numpy()
-            yield observations, self.learn(rollout, update)
+            told = self.learn(rollout, update)
+            if self.net.standardize:  # not sooner: what acted is what learns
+                self.net.standardize.see(rollout.observations[:-1].flatten(0, 1))
+            yield observations, told
 
     @torch.no_grad()
     def collect(self, environments: Environments, observations: NDArray[Any]) -> Rollout:
@@ -111,7 +128,11 @@ class PPO:
             arrays[0][t + 1] = step.observations.reshape(copies, -1)
             for array, values in zip(arrays[1:], told, strict=True):
                 array[t] = values
+            if self.scale:
+                self.scale.see(step)
         actions = torch.stack(chosen)
+        if self.scale:
+            rewards = self.scale(rewards)
         log_probabilities, _ = net.policy.evaluate(net.actor(seen[:-1]), actions)
         return Rollout(seen, actions, log_probabilities, rewards, net.values(seen), terminated, done, real)
 
@@ -169,9 +190,12 @@ class PPO:
 
     def state(self) -> dict[str, Any]:
         """All that a later process needs to go on."""
-        return {"net": self.net.state_dict(), "optimizer": self.optimizer.state()}
+        scale = self.scale.state() if self.scale else None
+        return {"net": self.net.state_dict(), "optimizer": self.optimizer.state(), "scale": scale}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a `state`."""
         self.net.load_state_dict(state["net"])
         self.optimizer.restore(state["optimizer"])
+        if self.scale:
+            self.scale.restore(state["scale"])

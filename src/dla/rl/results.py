@@ -6,19 +6,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import torch
 
 from dla.core.artifacts import read_tensors, write_metrics, write_table, write_tensors
 from dla.core.contents import load_weights
 from dla.core.errors import UserError
+from dla.rl.baselines import RULES, baselines
 from dla.rl.dqn import QNet
-from dla.rl.environments import make_environments
-from dla.rl.evaluate import UNSEEN, play, summary, write_gif
+from dla.rl.environments import Place
+from dla.rl.evaluate import record, summary, write_gif
 from dla.rl.ppo import ActorCritic
+from dla.rl.seeds import first_seed
 from dla.rl.train import TrainedAgent, all_rows, curves
 from dla.settings.agents import Agent, DQNRun, PPORun
-from dla.settings.parsing import did_you_mean, parse_kept
+from dla.settings.params import untrained
+from dla.settings.parsing import parse_kept
 
 MODELS = Path("models/agents")
 
@@ -38,37 +40,44 @@ def write_agents(name: str, run: DQNRun | PPORun, agents: list[TrainedAgent]) ->
     write_table(Path(f"plots/agent/{name}.csv"), curves(run), all_rows(agents))
     first = {key: torch.from_numpy(value) for key, value in agents[0].weights.items()}
     net = load_net(run, first, MODELS / f"{name}.safetensors")
-    frames = [frame for frame, _ in play(net, run.environment, UNSEEN, "rgb_array")]
-    write_gif(Path(f"plots/agent/{name}.gif"), frames)
+    write_gif(Path(f"plots/agent/{name}.gif"), record(net, Place.of(run), first_seed("test", 0, 1)))
     for agent in agents:
         agent.checkpoint.discard()
 
 
 def metrics(run: DQNRun | PPORun, agents: list[TrainedAgent]) -> dict[str, Any]:
     """Seeds one by one and together; n is the number of seeds there, of episodes here."""
-    threshold = gymnasium.spec(run.environment).reward_threshold
-    found = {agent.seed: agent.evaluation.metrics() for agent in agents}
+    threshold = Place.of(run).threshold
+    judged = {agent.seed: {policy: one.metrics() for policy, one in agent.evaluation.items()} for agent in agents}
+    means = {policy: [one[policy]["mean"] for one in judged.values()] for policy in ("greedy", "sampled")}
+    every = {policy: [value for agent in agents for value in agent.evaluation[policy].returns] for policy in means}
     made: dict[str, Any] = {
         "environment": run.environment,
         "algorithm": run.name,
         "steps": agents[0].steps,
-        "return": summary([one["mean"] for one in found.values()]),
+        "return": summary(means["greedy"], every["greedy"]),
+        "sampled_return": summary(means["sampled"], every["sampled"]),
         "seeds": {
-            str(agent.seed): found[agent.seed] | ({} if threshold is None else {"solved_at": agent.solved_at})
+            str(agent.seed): judged[agent.seed]
+            | ({} if threshold is None else {"solved_at": agent.solved_at(threshold)})
+            | {"area": agent.area()}
             for agent in agents
         },
+        "baselines": {policy: one.metrics() for policy, one in baselines(run, agents[0].seed).items()},
     }
+    if "rule" in made["baselines"]:
+        made["baselines"]["rule"]["rule"] = RULES[run.environment].description
     if threshold is not None:
-        made |= {"threshold": threshold, "solved": sum(one["mean"] >= threshold for one in found.values())}
-    rates = [one["success_rate"] for one in found.values() if "success_rate" in one]
+        made |= {"threshold": threshold, "solved": sum(mean >= threshold for mean in means["greedy"])}
+    rates = [one["greedy"]["success_rate"] for one in judged.values() if "success_rate" in one["greedy"]]
     if rates:
-        made["success_rate"] = summary(rates)
+        made["success_rate"] = summary(rates, (0.0, 1.0))
     return made
 
 
 def load_net(run: DQNRun | PPORun, weights: dict[str, torch.Tensor], path: Path) -> Any:
     """The net of a run with these weights, which are those of the file `path`, ready to act."""
-    environments = make_environments(run.environment, 1)
+    environments = Place.of(run).make(1)
     kind: Any = QNet if isinstance(run, DQNRun) else ActorCritic
     net = kind(run, environments.observation_space, environments.action_space)
     load_weights(net, weights, path)
@@ -85,11 +94,7 @@ def read_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tup
     """
     path = folder / f"{name}.safetensors"
     if not path.exists():
-        there = sorted(file.stem for file in folder.glob("*.safetensors"))
-        raise UserError(
-            f"{path}: is missing; `dvc repro -s agent@{name}` trains it; trained: "
-            f"{', '.join(there) or 'none yet'}{did_you_mean(name, there)}"
-        )
+        raise untrained(path, ["agent"], sorted(file.stem for file in folder.glob("*.safetensors")))
     tensors, metadata = read_tensors(path)
     run = parse_kept(Metadata, metadata, path).agent
     chosen = run.seeds[0] if seed is None else seed

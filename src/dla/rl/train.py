@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -10,17 +10,18 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from dla.core.errors import UserError
 from dla.rl.dqn import DQN
-from dla.rl.environments import Environments, make_environments
-from dla.rl.evaluate import Evaluation, evaluate
+from dla.rl.environments import Environments, Place
+from dla.rl.evaluate import Evaluation, judge
 from dla.rl.ppo import PPO
+from dla.rl.seeds import first_seed
 from dla.settings.agents import DQNRun, PPORun
 from dla.training.checkpoint import Checkpoint
 from dla.training.runtime import keep_freed_memory, seed_everything
 
 ALGORITHMS: dict[str, Any] = {"dqn": DQN, "ppo": PPO}
-COLUMNS = ("run", "seed", "step", "episodes", "return", "length", "success")  # and what the algorithm tells
-SOLVED = 100  # episodes in a row whose mean return is compared with the threshold
+COLUMNS = ("run", "seed", "step", "policy", "return", "length", "success", "episodes")  # and what the algorithm tells
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,25 @@ class TrainedAgent:
     steps: int  # of all copies: those asked for, rounded to whole updates
     weights: dict[str, Any]
     rows: list[dict[str, Any]]  # of `COLUMNS` and what the algorithm tells
-    solved_at: int | None  # steps of all copies until `SOLVED` training episodes reached the threshold on average
-    evaluation: Evaluation
+    evaluation: dict[str, Evaluation]  # greedy and sampled
     checkpoint: Checkpoint
+
+    def solved_at(self, threshold: float) -> int | None:
+        """Steps of all copies after which the greedy validation episodes first reached the threshold on average."""
+        return next((row["step"] for row in self.greedy_rows()[1:] if row["return"] >= threshold), None)
+
+    def area(self) -> float:
+        """Mean of the greedy learning curve over the steps, between its points along straight lines."""
+        steps, returns = zip(*((row["step"], row["return"]) for row in self.greedy_rows()), strict=True)
+        return float(np.trapezoid(returns, steps)) / self.steps
+
+    def greedy_rows(self) -> list[dict[str, Any]]:
+        """The learning curve of the actions that the agent thinks best."""
+        return [row for row in self.rows if row["policy"] == "greedy"]
 
 
 def train_agent(name: str, run: DQNRun | PPORun, seed: int) -> TrainedAgent:
-    """Train from one seed, resume a killed run, and evaluate once at the end.
+    """Train from one seed, resume a killed run, and evaluate on the test's seeds once at the end.
 
     An environment whose state cannot be saved begins new episodes at every checkpoint, whether the run was killed
     there or not: so it ends in the same bits.
@@ -45,25 +58,28 @@ def train_agent(name: str, run: DQNRun | PPORun, seed: int) -> TrainedAgent:
     Raises
     ------
     UserError
-        If the environment is not there or its spaces do not fit the algorithm.
+        If the environment is not there, its spaces do not fit the algorithm, or the training diverges.
     """
     torch.set_num_threads(1)  # nets this small only wait for each other
     keep_freed_memory()
     seed_everything(seed)
-    environments = make_environments(run.environment, run.copies)
-    algorithm = ALGORITHMS[run.name](run, environments)
-    checkpoint = Checkpoint({"name": name, "agent": asdict(run), "seed": seed}, [])
-    progress = Progress(name, run, seed, environments, algorithm)
-    progress.resume(checkpoint)
-    while progress.part < progress.parts:
-        progress.advance(checkpoint)
-    evaluation = evaluate(algorithm.net, run.environment, run.episodes, seed)
+    try:
+        environments = Place.of(run).make(run.copies)
+        algorithm = ALGORITHMS[run.name](run, environments)
+        checkpoint = Checkpoint({"name": name, "agent": asdict(run), "seed": seed}, [])
+        progress = Progress(name, run, seed, environments, algorithm)
+        progress.resume(checkpoint)
+        while progress.part < progress.parts:
+            progress.advance(checkpoint)
+    except UserError as error:
+        raise UserError(f"agent.{name}: {error}") from None
+    evaluation = judge(algorithm.net, run, "test", seed)
     weights = {key: value.numpy() for key, value in algorithm.net.state_dict().items()}
-    return TrainedAgent(seed, progress.steps, weights, progress.rows, progress.solved_at, evaluation, checkpoint)
+    return TrainedAgent(seed, progress.steps, weights, progress.rows, evaluation, checkpoint)
 
 
 class Progress:
-    """How far a run is: parts between checkpoints, points of the curve, and whether it is solved."""
+    """How far a run is: parts between checkpoints, and points of the curve."""
 
     def __init__(self, name: str, run: DQNRun | PPORun, seed: int, environments: Environments, algorithm: Any) -> None:
         self.name, self.run, self.seed = name, run, seed
@@ -74,16 +90,15 @@ class Progress:
         self.part = 0
         self.observations: Any = None
         self.rows: list[dict[str, Any]] = []
-        self.recent: deque[float] = deque(maxlen=SOLVED)
-        self.since: list[dict[str, Any]] = []  # episodes since the last point
         self.told: dict[str, list[float]] = {}
-        self.solved_at: int | None = None
 
     def advance(self, checkpoint: Checkpoint) -> None:
         """One part of the run, then a checkpoint."""
+        if self.part == 0:
+            self.add_point(0)
         if self.part == 0 or not self.environments.can_be_saved:
-            first = self.seed * 1_000_003 + self.part * self.run.copies  # every copy has the next one's seed less one
-            self.observations = self.environments.reset(seed=first % 2**31)
+            number = self.seed * 1_000_003 + self.part * self.run.copies
+            self.observations = self.environments.reset(first_seed("training", number, self.run.copies))
         steps = range(*(self.updates * (self.part + i) // self.parts for i in (0, 1)))
         for update, (observations, told) in enumerate(
             self.algorithm.run(self.environments, self.observations, steps), start=steps.start + 1
@@ -94,33 +109,39 @@ class Progress:
         checkpoint.save(self.state())
 
     def record(self, update: int, told: dict[str, float]) -> None:
-        """Count the episodes that ended, and now and then add a point to the curve."""
+        """See that the update was one, and now and then add a point to the curve."""
         step = update * self.algorithm.step_size()
-        for episode in self.environments.take_ended():
-            self.since.append(episode)
-            self.recent.append(episode["return"])
-            threshold = self.environments.threshold
-            if self.solved_at is None and threshold is not None and len(self.recent) == SOLVED:
-                self.solved_at = step if float(np.mean(self.recent)) >= threshold else None
+        self.require_finite(step, told)
+        self.environments.take_ended()  # the curve is of complete episodes of one policy, which these are not
         for key, value in told.items():
             self.told.setdefault(key, []).append(value)
         if update * self.run.points // self.updates > (update - 1) * self.run.points // self.updates:
-            self.rows.append(self.point(step))
-            print(self.line(self.rows[-1]), flush=True)
-            self.since, self.told = [], {}
+            self.add_point(step)
 
-    def point(self, step: int) -> dict[str, Any]:
-        """A row of the curve; empty where nothing ended, nothing was learned or success is not defined."""
-        means = {key: _mean([episode[key] for episode in self.since]) for key in ("return", "length", "success")}
+    def require_finite(self, step: int, told: dict[str, float]) -> None:
+        """A `UserError` if the loss or a weight is no longer a number."""
+        weights = float(self.algorithm.optimizer.weights.sum())
+        for what, value in (("the training loss", told.get("loss", 0.0)), ("a weight", weights)):
+            if not math.isfinite(value):
+                clip = self.run.gradient_clip
+                raise UserError(
+                    f"{what} became {value} by step {step:,} of seed {self.seed}: "
+                    f"take a smaller learning_rate than {self.run.learning_rate}, or "
+                    f"{'set gradient_clip' if clip is None else f'a smaller gradient_clip than {clip}'}"
+                )
+
+    def add_point(self, step: int) -> None:
+        """Judge the agent as it is, on the validation's seeds: two rows of the curve, and a line."""
+        judged = judge(self.algorithm.net, self.run, "validation", self.seed, step)
         told = {key: _mean(self.told.get(key, [])) for key in self.algorithm.curves}
-        return {"run": self.name, "seed": self.seed, "step": step, "episodes": len(self.since), **means, **told}
-
-    def line(self, row: dict[str, Any]) -> str:
-        """The row as an aligned line."""
-        mean = f"{row['return']:8.2f}" if self.since else "       -"
-        return (
-            f"seed {self.seed}  step {row['step']:>9,}/{self.run.steps:,}  episodes {len(self.since):>5}  return {mean}"
-        )
+        for policy, evaluation in judged.items():
+            row = {"run": self.name, "seed": self.seed, "step": step, "policy": policy, **evaluation.means()}
+            self.rows.append(row | (told if policy == "greedy" else dict.fromkeys(told, "")))
+        self.told = {}
+        returns = "  ".join(f"{policy} {np.mean(one.returns):8.2f}" for policy, one in judged.items())
+        cut_off = sum(one.cut_off for one in judged.values())
+        note = f"  {cut_off} episodes cut off after {Place.of(self.run).limit:,} steps" if cut_off else ""
+        print(f"seed {self.seed}  step {step:>9,}/{self.run.steps:,}  return {returns}{note}", flush=True)
 
     def state(self) -> dict[str, Any]:
         """All that a later process needs to go on."""
@@ -130,10 +151,7 @@ class Progress:
             "observations": self.observations,
             "part": self.part,
             "rows": self.rows,
-            "recent": list(self.recent),
-            "since": self.since,
             "told": self.told,
-            "solved_at": self.solved_at,
         }
 
     def resume(self, checkpoint: Checkpoint) -> None:
@@ -145,13 +163,11 @@ class Progress:
         if state["environments"] is not None:
             self.environments.restore(_as_numpy(state["environments"]))
         self.observations = np.asarray(state["observations"])
-        self.part, self.rows, self.since = state["part"], state["rows"], state["since"]
-        self.told, self.solved_at = state["told"], state["solved_at"]
-        self.recent = deque(state["recent"], maxlen=SOLVED)
+        self.part, self.rows, self.told = state["part"], state["rows"], state["told"]
 
 
 def _mean(values: Sequence[Any]) -> float | Literal[""]:
-    return float(np.mean(values)) if values and None not in values else ""
+    return float(np.mean(values)) if values else ""
 
 
 def _as_numpy(node: Any) -> Any:

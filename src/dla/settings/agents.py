@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import field
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -17,7 +18,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class AgentRun:
     """What both algorithms have."""
 
-    environment: Name  # its id in gymnasium's registry
+    environment: Name  # its id in gymnasium's registry; `module:id` if a module must be imported that registers it
+    kwargs: dict[str, Any] = field(default_factory=dict)  # of the environment's constructor
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]  # one training each
     steps: Count  # of all copies of the environment together
     copies: Count  # of the environment, side by side
@@ -26,8 +28,12 @@ class AgentRun:
     learning_rate: Positive  # of Adam
     anneal: bool = False  # the learning rate falls linearly to nothing
     gradient_clip: Positive | None = None  # largest norm of the gradient
-    episodes: Count  # greedy ones, on seeds that training never saw, to judge the agent by
-    points: Count  # of the learning curve, each the mean of the episodes that ended since the one before
+    normalize_observations: bool = False  # to mean 0 and standard deviation 1 of what training has seen so far
+    normalize_rewards: bool = False  # to returns with standard deviation 1, while it trains
+    episodes: Count  # to judge the agent by: so many greedy and so many sampled ones, on seeds of their own
+    points: Count  # of the learning curve, beside the one before training
+    validation_episodes: Count  # at each point, greedy and as many sampled, on seeds that neither training nor test has
+    max_episode_steps: Count = 1000  # of these, where the environment sets no limit (as Box2D's and MuJoCo's have it)
     checkpoints: Count  # times that a run is saved
 
 
@@ -66,3 +72,12 @@ class PPORun(AgentRun):
 
 
 Agent = Annotated[DQNRun | PPORun, Field(discriminator="name")]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class AgentComparison:
+    """How agents are compared over their seeds."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]  # level of the intervals, and of what is called shown
+    resamples: Count  # of the bootstrap
+    seed: Seed  # of the bootstrap

@@ -64,6 +64,7 @@ class HeadCaps:
     """Upper limits on what is trained on features."""
 
     epochs: Count | None = None
+    batch_size: Count | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -103,6 +104,8 @@ class AgentCaps:
     seeds: Count | None = None  # how many, the first ones
     steps: Count | None = None
     episodes: Count | None = None
+    points: Count | None = None
+    validation_episodes: Count | None = None
     checkpoints: Count | None = None
 
 
@@ -123,10 +126,10 @@ class Budget:
     gradients: GradientCaps
     cam: ExplanationCaps
     embed: dict[str, EmbeddingCaps]
-    classify: HeadCaps
+    classify: dict[str, HeadCaps]
     finetune: dict[str, FineTuningCaps]
     tsne: ScatterCaps
-    rank: HeadCaps
+    rank: dict[str, HeadCaps]
     lm: LanguageModelCaps
     generate: GenerationCaps
     agent: dict[str, AgentCaps]
@@ -153,6 +156,8 @@ def cap_agent(run: Agent, caps: AgentCaps) -> Agent:
         seeds=run.seeds[: caps.seeds],
         steps=_cap(run.steps, caps.steps),
         episodes=_cap(run.episodes, caps.episodes),
+        points=_cap(run.points, caps.points),
+        validation_episodes=_cap(run.validation_episodes, caps.validation_episodes),
         checkpoints=_cap(run.checkpoints, caps.checkpoints),
     )
 

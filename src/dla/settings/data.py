@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from dla.settings.parsing import STRICT
-from dla.settings.values import Name, Seed
+from dla.settings.values import Inside, Key, Name, Seed
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -17,8 +17,8 @@ class DatasetSource:
 
     type: Literal["dataset"]
     repository: Name  # owner/name on the Hub, or a folder on this machine
-    revision: Name  # branch, tag or commit
-    files: dict[str, tuple[Name, ...]]  # split -> patterns of its files in the repository
+    revision: Inside  # branch, tag or commit
+    files: dict[Key, tuple[Inside, ...]]  # split -> patterns of its files in the repository
     embedded: Name  # the embedded source that stands in for it under a budget with source: embedded
 
 
@@ -28,8 +28,8 @@ class ModelSource:
 
     type: Literal["model"]
     repository: Name  # owner/name on the Hub, or a folder on this machine
-    revision: Name  # branch, tag or commit
-    files: tuple[Name, ...]  # patterns of its files in the repository
+    revision: Inside  # branch, tag or commit
+    files: tuple[Inside, ...]  # patterns of its files in the repository
     embedded: Name  # what stands in for it under a budget with source: embedded
 
 
@@ -86,7 +86,7 @@ class Questions:
 
 @dataclass(frozen=True, config=STRICT)
 class Corpus:
-    """One prepared long text for a language model, cut once into a training part and a validation part after it."""
+    """One prepared long text for a language model, cut once: training, then validation, then test."""
 
     kind: Literal["corpus"]
     format: Literal["parquet"]
@@ -95,7 +95,8 @@ class Corpus:
     parts: tuple[Name, ...]  # lines that each begin a part of the text; what stands before the first is dropped
     kept: tuple[Name, ...]  # the parts that are kept
     dropped: tuple[Name, ...]  # regular expressions of what is no text, such as headings; ^ and $ are ends of lines
-    validation_fraction: Annotated[float, Field(gt=0, le=0.5)]  # of the characters, at the end
+    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]  # of the characters, after those that are learned from
+    test_fraction: Annotated[float, Field(gt=0, lt=0.5)]  # of the characters, at the end
 
 
 Data = Annotated[Images | Texts | Questions | Corpus, Field(discriminator="kind")]

@@ -9,7 +9,10 @@ from pydantic.dataclasses import dataclass
 
 from dla.settings.parsing import STRICT
 from dla.settings.training import Training
-from dla.settings.values import Count, Fraction, Length, Name, Positive, Seed, Several
+from dla.settings.values import Count, Fraction, Length, Name, Seed, Several
+
+# Below, quotients of logits leave the range of float32, and there are no probabilities to draw from.
+Temperature = Annotated[float, Field(ge=1e-3)]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -17,7 +20,7 @@ class Sampling:
     """How the next token is chosen; without any of these, at random by the model's own probabilities."""
 
     greedy: bool = False  # the likeliest token, always
-    temperature: Positive = 1.0  # logits are divided by it
+    temperature: Temperature = 1.0  # logits are divided by it; towards 0 it is greedy
     top_k: Count | None = None  # only the k likeliest tokens
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None  # only the likeliest tokens that have this share together
     beams: Several | None = None  # the likeliest of so many continuations kept at a time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -13,22 +14,34 @@ from dla.settings.values import Count, Fraction
 
 @dataclass(frozen=True, config=STRICT)
 class MLPModel:
-    """Multilayer perceptrons; `skip_mlp` adds a residual connection around every hidden layer."""
+    """Multilayer perceptrons; of `skip_mlp` every width but the first is a residual block of two layers."""
 
     family: Literal["mlp"]
     name: Literal["mlp", "skip_mlp"]
-    widths: tuple[Count, ...]  # units of the hidden layers
-    dropout: Fraction = 0.0  # after every hidden layer
+    widths: tuple[Count, ...]  # units of the hidden layers, or of the blocks
+    dropout: Fraction = 0.0  # mlp: after every hidden layer; skip_mlp: between the two layers of a block
 
 
 @dataclass(frozen=True, config=STRICT)
 class CNNModel:
-    """Fully convolutional networks whose blocks each halve the picture."""
+    """Fully convolutional networks whose blocks each halve the picture, or more by a stride."""
 
     family: Literal["cnn"]
     name: Literal["cnn"]
     widths: Annotated[tuple[Count, ...], Field(min_length=1)]  # channels of the blocks
     dropout: Fraction = 0.0  # in every block
+    kernel: Annotated[int, Field(ge=1, le=64)] = 3  # pixels, height and width of every filter
+    stride: Annotated[int, Field(ge=1, le=64)] = 1  # pixels from one place of a filter to the next
+    padding: Annotated[int, Field(ge=0, le=64)] = 1  # pixels of zeros around what a block convolves
+
+    def places(self, size: int) -> int:
+        """Height and width of the last feature map of square pictures of `size` pixels; 0 if a block gets too few."""
+        for _ in self.widths:
+            size = (size + 2 * self.padding - self.kernel) // self.stride + 1
+            if size < 1:
+                return 0
+            size = math.ceil(size / 2)
+        return size
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -40,6 +53,7 @@ class DeepCNNModel:
     width: Count  # channels of every layer
     depth: Count  # plain_cnn: convolutions after the stem; residual_cnn: blocks of two convolutions
     batch_norm: bool = True  # after every convolution
+    initialisation: Literal["default", "he"] = "he"  # of the convolutions: PyTorch's, or He's for layers with ReLU
 
 
 @dataclass(frozen=True, config=STRICT)

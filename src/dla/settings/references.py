@@ -8,11 +8,12 @@ from typing import get_args, get_type_hints
 from dla.core.errors import UserError
 from dla.settings.agents import DQNRun, PPORun
 from dla.settings.budgets import cap_all
-from dla.settings.data import Corpus, ModelSource, Questions, Texts
-from dla.settings.models import Model
+from dla.settings.data import Corpus, Images, ModelSource, Questions, Texts
+from dla.settings.models import CNNModel, Model
 from dla.settings.parsing import refer
 from dla.settings.text import Ranking
 from dla.settings.training import Training
+from dla.settings.vision import ImageTraining
 from dla.settings.whole import Params
 
 
@@ -38,6 +39,8 @@ def check_references(params: Params, file: str) -> None:
                 raise UserError(f"{file}: cam.{name}.{setting} = {value!r} should be {expected}, as in train.{name}")
     for where, training in params.trainings():
         _check_training(f"{file}: {where}", training)
+        if isinstance(training, ImageTraining):
+            _check_places(f"{file}: {where}.model", training.model, params.data[training.data])
     _check_kind(f"{file}: gradients.data", params.gradients.data, params)
     _check_texts(params, file)
     _check_language(params, file)
@@ -46,7 +49,7 @@ def check_references(params: Params, file: str) -> None:
         raise UserError(f"{file}: budgets.{params.budget} is missing")
     models = {model for kind in get_args(get_args(Model)[0]) for model in get_args(get_type_hints(kind)["name"])}
     for budget, caps in params.budgets.items():
-        for section in ("embed", "finetune", "agent"):
+        for section in ("embed", "classify", "finetune", "rank", "agent"):
             for name in getattr(caps, section):
                 refer(f"{file}: budgets.{budget}.{section}", name, getattr(params, section))
         for model in caps.train:
@@ -57,6 +60,14 @@ def check_references(params: Params, file: str) -> None:
         for name, run in params.train.items():
             if run.model.name not in caps.train:
                 raise UserError(f"{file}: budgets.{budget}.train.{run.model.name} is missing, which train.{name} needs")
+
+
+def _check_places(where: str, model: object, data: object) -> None:
+    if isinstance(model, CNNModel) and isinstance(data, Images) and not model.places(data.image_size):
+        raise UserError(
+            f"{where}: kernel {model.kernel}, stride {model.stride} and padding {model.padding} leave nothing of "
+            f"{data.image_size} pixels after {len(model.widths)} blocks; take fewer widths or a larger padding"
+        )
 
 
 def _check_sources(params: Params, file: str) -> None:
@@ -107,10 +118,10 @@ def _check_texts(params: Params, file: str) -> None:
         refer(f"{file}: finetune.{name}.encoder", tuning.encoder, models)
         if tuning.curriculum and not isinstance(params.data[tuning.data], Questions):
             raise UserError(f"{file}: finetune.{name}.curriculum is for questions, which have levels")
-    for name, ranking in params.rank.items():
-        wanted = "joint" if ranking.combine == "joint" else "separate"
+    for name, scorer in params.rank.items():
+        wanted = "joint" if isinstance(scorer, Ranking) and scorer.combine == "joint" else "separate"
         known = [key for key, made in params.embed.items() if made.formulation == wanted]
-        refer(f"{file}: rank.{name}.features", ranking.features, known)
+        refer(f"{file}: rank.{name}.features", scorer.features, known)
 
 
 def _check_language(params: Params, file: str) -> None:

@@ -15,6 +15,8 @@ from dla.settings.values import Bounded, Count, Fraction, Length, Name, Positive
 # for, or the sentences that share most words with both.
 Excerpt = Literal["beginning", "nearest"]
 
+Candidates = Annotated[tuple[Positive, ...], Field(min_length=1)]
+
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Embedding:
@@ -36,7 +38,8 @@ class LogisticRegressionHead:
 
     name: Literal["logreg"]
     features: Name  # a key of `embed`
-    c: Positive  # scikit-learn's C: the inverse of the regularisation's strength
+    c: Candidates  # scikit-learn's C, the inverse of the regularisation's strength; of several validation chooses
+    standardize: bool = True  # every feature to mean 0 and variance 1 first
     iterations: Count  # of L-BFGS, at most
 
 
@@ -48,6 +51,7 @@ class MLPHead(Training):
     features: Name  # a key of `embed`
     widths: tuple[Count, ...]  # units of the hidden layers
     dropout: Fraction = 0.0  # after every hidden layer
+    standardize: bool = True  # every feature to mean 0 and variance 1 first
     seed: Seed
 
 
@@ -61,7 +65,7 @@ class WordCounts:
     data: Name  # a key of `data` of kind texts
     longest: Annotated[int, Field(ge=1, le=5)]  # words of the longest n-gram that is counted
     rarest: Count  # texts that a counted n-gram occurs in, at least
-    c: Positive  # scikit-learn's C: the inverse of the regularisation's strength
+    c: Candidates  # scikit-learn's C, the inverse of the regularisation's strength; of several validation chooses
     iterations: Count  # of L-BFGS, at most
 
 
@@ -98,10 +102,36 @@ class Scatter:
 class Ranking(Training):
     """A perceptron that scores every option of a question; the highest score is the answer."""
 
+    name: Literal["mlp"]
     features: Name  # a key of `embed`
-    # What it sees of separate features: their mean, or side by side with their products; joint features as they are.
-    combine: Literal["mean", "interaction", "joint"]
-    loss: Literal["margin", "ratio", "softmax"]  # of right against wrong scores: margin, their ratio, or cross-entropy
+    # What it sees of separate features: their mean; the option's alone; all side by side with their products. Joint
+    # features it sees as they are.
+    combine: Literal["mean", "option", "interaction", "joint"]
+    # Of right against wrong scores: margin, ratio (the laboratory's), softplus-ratio (ours), or cross-entropy.
+    loss: Literal["margin", "ratio", "softplus-ratio", "softmax"]
     widths: tuple[Count, ...]  # units of the hidden layers
     dropout: Fraction = 0.0  # after every hidden layer
+    standardize: bool = True  # every feature to mean 0 and variance 1 first
     seed: Seed
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it sees neither article nor question, so that what it gets right says nothing of reading."""
+        return self.combine == "option"
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Rule:
+    """An answer to every question without any training, which what is trained has to beat."""
+
+    # longest: the option of most characters; cosine: the option whose features are nearest to article and question.
+    name: Literal["longest", "cosine"]
+    features: Name  # a key of `embed`, of formulation separate
+
+    @property
+    def is_control(self) -> bool:
+        """Always: it has learned nothing."""
+        return True
+
+
+AnswerScorer = Annotated[Ranking | Rule, Field(discriminator="name")]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from dla.core.cores import MOST_THREADS
 from dla.settings.parsing import STRICT
 from dla.settings.values import Count, Fraction, NonNegative, Positive, Several
 
@@ -24,7 +26,7 @@ class Training:
     momentum: Fraction = 0.0  # sgd only; Nesterov's form
     beta2: Fraction = 0.999  # adam and adamw only: how long squares of gradients are remembered
     weight_decay: NonNegative = 0.0  # of matrices and filters; adamw's is decoupled
-    label_smoothing: Fraction = 0.0  # share of the target that is spread over all classes
+    label_smoothing: Fraction = 0.0  # share of the target that is spread over all classes while training
     gradient_clip: Positive | None = None  # largest norm of the gradient
     # Weights of the epoch with the best accuracy on validation, or with the lowest loss there, or of the last.
     keep: Literal["best", "lowest-loss", "last"] = "best"
@@ -38,7 +40,8 @@ class Runtime:
     device: Literal["auto", "cpu", "cuda", "mps"]  # auto takes a GPU where there is one
     precision: Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 if the hardware has it and batches are large
     compile: Literal["auto", "always", "never"]  # auto compiles long runs on a GPU
-    threads: Count | None = None  # CPU threads, one per core if left out; results depend on their number
+    # CPU threads; as many as OMP_NUM_THREADS says or one per core if left out. Results depend on their number.
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

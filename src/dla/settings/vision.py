@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from dla.settings.models import Model
 from dla.settings.parsing import STRICT
 from dla.settings.training import Training
-from dla.settings.values import Count, Distinct, Name, Positive, Seed, Several
+from dla.settings.values import Count, Distinct, Label, Name, Positive, Seed, Several
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -21,28 +21,29 @@ class ImageTraining(Training):
 
     data: Name  # a key of `data`
     model: Model
-    examples: Several | None = None  # training images; all of them if left out
+    examples: Several | None = None  # the first of the shuffled training images; all if left out
     crop_padding: Annotated[int, Field(ge=0, le=64)] = 0  # pixels around the picture before a random crop
     flip: bool = False  # mirror half of the training images
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class ImageRun(ImageTraining):
-    """One image classifier; all randomness follows from the seed."""
+    """One image classifier; all randomness follows from the seeds."""
 
     seed: Seed
+    split_seed: Seed | None = None  # draws anew which pictures validate; as they were prepared if left out
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Contender(ImageTraining):
     """One of two trainings that are compared."""
 
-    label: Name  # its name in tables and plots
+    label: Label  # its name in tables and plots
 
     def run(self, seed: int) -> ImageRun:
-        """This training from one seed."""
+        """This training from one seed, which draws its split too."""
         shared = {field.name: getattr(self, field.name) for field in fields(ImageTraining)}
-        return ImageRun(**shared, seed=seed)
+        return ImageRun(**shared, seed=seed, split_seed=seed)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -62,9 +63,7 @@ class Repeats:
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=2)]  # the pair is trained from each
     loss: Positive  # training loss whose first reaching is timed
-    confidence: Annotated[float, Field(gt=0.5, lt=1)]  # level of the intervals
-    resamples: Count  # of bootstrap and permutation test, which is exact where it has no more arrangements than these
-    seed: Seed  # of the bootstrap
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]  # level of the intervals, and of what is called shown
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -74,6 +73,8 @@ class GradientStudy:
     data: Name  # a key of `data`
     depths: Annotated[tuple[Count, ...], Field(min_length=2), Distinct]  # plain_cnn: layers; residual_cnn: blocks
     batch_norm: Annotated[tuple[bool, ...], Field(min_length=1), Distinct]  # with, without, or both
+    # Of the convolutions: PyTorch's default, He's, or both.
+    initialisation: Annotated[tuple[Literal["default", "he"], ...], Field(min_length=1), Distinct]
     width: Count  # channels of every layer
     seed: Seed
     steps: Count  # of each network

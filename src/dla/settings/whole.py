@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
-from dla.settings.agents import Agent
-from dla.settings.budgets import Budget, EmbeddingCaps, FineTuningCaps, cap_agent, cap_all, cap_run
+from dla.settings.agents import Agent, AgentComparison
+from dla.settings.budgets import Budget, EmbeddingCaps, FineTuningCaps, HeadCaps, cap_agent, cap_all, cap_run
 from dla.settings.data import Data, Source
 from dla.settings.language import Generation, LanguageModel
 from dla.settings.parsing import STRICT, refer
-from dla.settings.text import Embedding, FineTuning, Head, MLPHead, Ranking, Scatter, WordCounts
+from dla.settings.text import AnswerScorer, Embedding, FineTuning, Head, MLPHead, Ranking, Scatter, WordCounts
 from dla.settings.training import Runtime, Tracking, Training
+from dla.settings.values import Key
 from dla.settings.vision import Explanation, GradientStudy, ImageRun, Pair, Repeats
 
 T = TypeVar("T")
-
-
-def _portable(name: str) -> str:
-    if not name or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in name) or name.startswith("."):
-        raise ValueError("names are letters, digits, '-', '_' and '.'")
-    return name
-
-
-Key = Annotated[str, AfterValidator(_portable)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -49,10 +40,11 @@ class Params:
     classify: dict[Key, Head]  # what learns classes from frozen features
     finetune: dict[Key, FineTuning]
     tsne: dict[Key, Scatter]
-    rank: dict[Key, Ranking]
+    rank: dict[Key, AnswerScorer]  # what chooses one of a question's options
     lm: dict[Key, LanguageModel]
     generate: Generation
     agent: dict[Key, Agent]  # which algorithm learns in which environment
+    agents: AgentComparison
 
     def trainings(self) -> Iterator[tuple[str, Training]]:
         """Whatever the training loop is asked to train, with its place in the file."""
@@ -95,7 +87,8 @@ class Params:
     def head(self, name: str) -> Head:
         """The classifier on features NAME under the budget in force."""
         head = lookup(self.classify, name, "classify")
-        return cap_all(head, self.budgeted.classify) if isinstance(head, MLPHead) else head
+        caps = self.budgeted.classify.get(name, HeadCaps())
+        return cap_all(head, caps) if isinstance(head, MLPHead) else head
 
     def fine_tuning(self, name: str) -> FineTuning:
         """The fine-tuning NAME under the budget in force."""
@@ -106,9 +99,11 @@ class Params:
         """The t-SNE of NAME under the budget in force."""
         return cap_all(lookup(self.tsne, name, "tsne"), self.budgeted.tsne)
 
-    def ranking(self, name: str) -> Ranking:
-        """The ranking run NAME under the budget in force."""
-        return cap_all(lookup(self.rank, name, "rank"), self.budgeted.rank)
+    def answer_scorer(self, name: str) -> AnswerScorer:
+        """The scorer of answers NAME under the budget in force."""
+        scorer = lookup(self.rank, name, "rank")
+        caps = self.budgeted.rank.get(name, HeadCaps())
+        return cap_all(scorer, caps) if isinstance(scorer, Ranking) else scorer
 
     def language_model(self, name: str) -> LanguageModel:
         """The language model NAME under the budget in force."""

@@ -1,4 +1,4 @@
-"""Intervals of shares and means, at 95 %.
+"""Intervals of shares and means, at 95 % if no other level is named.
 
 SciPy's distributions, but not `scipy.stats`, which has the same intervals (tests/test_intervals.py compares them): its
 import takes as long as a small stage's whole work.
@@ -22,7 +22,12 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return (0.0 if hits == 0 else centre - half, 1.0 if hits == n else centre + half)
 
 
-def student(mean: float, std: float, n: int) -> tuple[float, float]:
+def student(mean: float, std: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Student's interval of the mean of `n` > 1 values with standard deviation `std` (of the sample, ddof 1)."""
-    half = float(special.stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * std / math.sqrt(n)
+    half = float(special.stdtrit(n - 1, (1 + confidence) / 2)) * std / math.sqrt(n)
     return mean - half, mean + half
+
+
+def cut(interval: tuple[float, float], lowest: float, highest: float) -> tuple[float, float]:
+    """The part of an interval from `lowest` to `highest`, where the truth must be: it is in there as often."""
+    return min(max(interval[0], lowest), highest), max(min(interval[1], highest), lowest)

@@ -19,7 +19,7 @@ from dla.settings.text import LogisticRegressionHead, MLPHead
 from dla.settings.training import Runtime, Tracking
 from dla.text.batches import VectorBatches
 from dla.text.features import Labelled, read_labelled
-from dla.text.linear import fit_linear
+from dla.text.linear import fit_best
 from dla.text.perceptron import perceptron
 from dla.training.job import Job, Outcome
 from dla.training.runtime import Plan, seed_everything, start
@@ -34,20 +34,26 @@ class Learned:
     probabilities: Callable[[NDArray[Any]], NDArray[Any]]  # (N, D) -> (N, classes)
     curve: list[dict[str, Any]]  # rows of `fit.COLUMNS`
     outcome: Outcome | None = None  # where a loop trained it
+    c: float | None = None  # where validation chose it
+
+    def metrics(self) -> dict[str, Any]:
+        """What was chosen on validation."""
+        return {"best_epoch": self.outcome.fitted.kept_epoch} if self.outcome else {"c": self.c}
 
 
 def train_logreg(name: str, settings: LogisticRegressionHead, features: Path, model: Path) -> Learned:
     """Fit logistic regression and write it. Its curve has one point: what L-BFGS ends in."""
     train, metadata = read_labelled(features, "train")
-    linear = fit_linear(train.vectors, train.labels, settings.c, settings.iterations, scale=True)
+    validation, _ = read_labelled(features, "validation")
+    vectors, held_out = ((rows.vectors, rows.labels) for rows in (train, validation))
+    linear, c = fit_best(vectors, held_out, settings.c, settings.iterations, scale=settings.standardize)
     write_tensors(model, {"weights": linear.weights, "biases": linear.biases}, {**metadata, "head": asdict(settings)})
     curve = []
-    for split in ("train", "validation"):
-        rows, _ = read_labelled(features, split)
+    for split, rows in {"train": train, "validation": validation}.items():
         found = linear.probabilities(rows.vectors)
         loss, right = log_loss(rows.labels, found), float((found.argmax(1) == rows.labels).mean())
         curve.append({"run": name, "epoch": 1, "split": split, "loss": loss, "accuracy": right, "rate": ""})
-    return Learned(linear.probabilities, curve)
+    return Learned(linear.probabilities, curve, c=c)
 
 
 def train_mlp(name: str, settings: MLPHead, features: Path, runtime: Runtime, log: Tracking, model: Path) -> Learned:
@@ -56,7 +62,9 @@ def train_mlp(name: str, settings: MLPHead, features: Path, runtime: Runtime, lo
     train, metadata = read_labelled(features, "train")
     validation, _ = read_labelled(features, "validation")
     seed_everything(settings.seed)
-    mean, std = (torch.from_numpy(found(train.vectors, axis=0)) for found in (np.mean, np.std))
+    mean, std = torch.zeros(train.vectors.shape[1]), torch.ones(train.vectors.shape[1])
+    if settings.standardize:
+        mean, std = (torch.from_numpy(found(train.vectors, axis=0)) for found in (np.mean, np.std))
     net = perceptron(mean, std, settings.widths, len(metadata["classes"]), settings.dropout)
     data = _batches(train, device, settings.batch_size, settings.seed), _batches(validation, device, EVALUATION_BATCH)
     flops = 2.0 * count_parameters(net) * settings.batch_size

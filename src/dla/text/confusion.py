@@ -1,8 +1,8 @@
-"""The confusion matrix of a classifier, as rows that DVC counts and as a figure."""
+"""The confusion matrix of a classifier as a figure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -11,24 +11,14 @@ from sklearn.metrics import ConfusionMatrixDisplay
 
 from dla.figures import new_figure
 
-CONFUSION = ("actual", "predicted")
 
-
-def confusion_rows(
-    labels: NDArray[Any], probabilities: NDArray[Any], classes: Sequence[str]
-) -> Iterator[dict[str, str]]:
-    """One row of `CONFUSION` per text, as DVC's confusion templates count them."""
-    for label, predicted in zip(labels, probabilities.argmax(1), strict=True):
-        yield {"actual": classes[label], "predicted": classes[predicted]}
-
-
-def confusion_figure(labels: NDArray[Any], probabilities: NDArray[Any], classes: Sequence[str], title: str) -> Figure:
-    """The confusion matrix, each row adding up to 1."""
+def confusion_figure(labels: NDArray[Any], predicted: NDArray[Any], classes: Sequence[str], title: str) -> Figure:
+    """The confusion matrix of numbers of classes (N,), each row adding up to 1."""
     with new_figure(5, 4.5) as figure:
         axes = figure.subplots()
         ConfusionMatrixDisplay.from_predictions(
             labels,
-            probabilities.argmax(1),
+            predicted,
             labels=range(len(classes)),
             display_labels=classes,
             normalize="true",

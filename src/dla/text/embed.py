@@ -26,7 +26,8 @@ def embed(settings: Embedding, prepared: Path, folder: Path, runtime: Runtime, f
     """Encode every text of the prepared data set and write the vectors in the data set's order.
 
     For each split the file holds, of texts, `SPLIT.features` (N, D) float32 and `SPLIT.labels` (N,) int64; of
-    questions `SPLIT.answers` (N,) and `SPLIT.levels` (N,) int64, the latter numbers of the metadata's `levels`, and
+    questions `SPLIT.answers` (N,), `SPLIT.lengths` (N, 4) in characters of the options, and `SPLIT.levels` (N,), all
+    int64, the last numbers of the metadata's `levels`, and
 
     separate : `SPLIT.articles` (A, D) of the distinct articles, `SPLIT.article` (N,) which of them, `SPLIT.questions`
         (N, D), `SPLIT.options` (N, 4, D)
@@ -63,7 +64,7 @@ def embed(settings: Embedding, prepared: Path, folder: Path, runtime: Runtime, f
         if settings.formulation == "text":
             tensors[f"{split}.labels"] = targets(rows)
             continue
-        tensors |= {f"{split}.answers": targets(rows), f"{split}.levels": levels(rows)}
+        tensors |= {f"{split}.{name}": read(rows) for name, read in QUESTIONS.items()}
         if settings.formulation == "separate":
             tensors[f"{split}.article"] = distinct(rows["article"].to_pylist())[1]
     metadata = {**facts, "embed": asdict(settings), "encoder": encoder.model.config.model_type}
@@ -89,6 +90,14 @@ def targets(rows: pyarrow.Table) -> NDArray[Any]:
 def levels(rows: pyarrow.Table) -> NDArray[Any]:
     """How hard each question is, (N,) int64 numbers of `LEVELS`."""
     return np.array([LEVELS.index(level) for level in rows["level"].to_pylist()], np.int64)
+
+
+def lengths(rows: pyarrow.Table) -> NDArray[Any]:
+    """Characters of each option, (N, 4) int64."""
+    return np.array([[len(option) for option in options] for options in rows["options"].to_pylist()], np.int64)
+
+
+QUESTIONS = {"answers": targets, "lengths": lengths, "levels": levels}  # what is known of every question
 
 
 # --- what becomes one vector: sequences to encode, and which of their vectors go where ----------------------------

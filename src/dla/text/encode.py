@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -51,13 +51,20 @@ def read_encoder(folder: Path) -> Encoder:
     return Encoder(model.eval(), tokenizer, token_limit(tokenizer, model))
 
 
-def read_pretrained(folder: Path, kind: str, **settings: Any) -> tuple[Any, Any]:
-    """Tokenizer and model of the folder.
+def read_pretrained(folder: Path, kind: str, *, new_head: bool = False, **settings: Any) -> tuple[Any, Any]:
+    """Tokenizer and model of the folder, every weight of it as it is there.
 
     Parameters
     ----------
     kind : one of the automatic classes of transformers
+    new_head : what the model has beside its encoder is to be trained, so that the folder need not have it
     settings : of the model's configuration, instead of what stands in the folder; those it does not know are left out
+
+    Raises
+    ------
+    UserError
+        If something is missing or broken there, would have to run code of its own, or is of another model than its
+        configuration says: transformers would fill the gaps with random weights.
     """
     import transformers
 
@@ -69,15 +76,54 @@ def read_pretrained(folder: Path, kind: str, **settings: Any) -> tuple[Any, Any]
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
         config.update({name: value for name, value in settings.items() if hasattr(config, name)})
-        model = getattr(transformers, kind).from_pretrained(
-            folder, config=config, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        model, loaded = getattr(transformers, kind).from_pretrained(
+            folder,
+            config=config,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # to name them below
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # of three libraries, which raise what they like at a file that is not as it should be
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{folder}: holds no model that can be read ({reason})") from None
+        raise UserError(f"{folder}: holds no model that can be read ({reason})") from error
+    _check_weights(folder, model, loaded, new_head=new_head)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer, model
+
+
+BUFFERS = ("position_ids", "inv_freq", "masked_bias")  # older versions of transformers kept these constants too
+POOLER = "pooler"  # BERT's, of the first token: a head, but one that transformers counts to the encoder
+
+
+def _check_weights(folder: Path, model: Any, loaded: Mapping[str, Iterable[Any]], *, new_head: bool) -> None:
+    """Raise a `UserError` about weights that the model lacks, has too many, or has in another shape.
+
+    Of an encoder alone, and where the head is new, the weights of any head may be missing or left.
+    """
+    encoder = model.base_model
+    parts = {name.partition(".")[0] for name in encoder.state_dict()} - {POOLER}
+
+    def counts(name: str) -> bool:
+        if name.rpartition(".")[2] in BUFFERS:
+            return False
+        of_encoder = name.removeprefix(f"{model.base_model_prefix}.").partition(".")[0] in parts
+        return of_encoder if new_head or encoder is model else True
+
+    problems = {
+        "lack": loaded["missing_keys"],
+        "have too much,": loaded["unexpected_keys"],
+        "have in another shape": [name for name, *_ in loaded["mismatched_keys"]],
+    }
+    for how, names in problems.items():
+        if wrong := sorted(filter(counts, names)):
+            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            raise UserError(
+                f"{folder}: the weights are not those of the {type(model).__name__} that config.json describes: they "
+                f"{how} {wrong[0]}{more}; fetch all files of the model anew"
+            )
 
 
 def token_limit(tokenizer: Any, model: Any) -> int:
@@ -89,8 +135,15 @@ def token_limit(tokenizer: Any, model: Any) -> int:
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], limit: int) -> list[Tokens]:
-    """Tokens of every text, with the special ones; what goes beyond `limit` is cut off its end."""
-    return token_rows(tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False))
+    """Tokens of every text, with the special ones; what goes beyond `limit` is cut off its end.
+
+    A text that comes to none, as an empty one does with GPT-2, is the token that ends a text: a mean needs one.
+    """
+    rows = token_rows(tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False))
+    for row in rows:
+        if not row["input_ids"]:
+            row |= {name: [0] for name in row} | {"input_ids": [tokenizer.eos_token_id or 0]}
+    return rows
 
 
 def token_rows(columns: Any) -> list[Tokens]:

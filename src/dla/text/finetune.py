@@ -23,13 +23,12 @@ from dla.text.embed import LEVELS, levels, split_rows, targets
 from dla.text.encode import Tokens, read_pretrained, show_mean, token_limit, tokenize
 from dla.text.joint import joint_tokens
 from dla.text.losses import RankingLoss
-from dla.text.scores import answer_metrics, classification
+from dla.text.scores import LETTERS, answer_metrics, chosen_options, classification
 from dla.training.fit import CrossEntropy
 from dla.training.job import Job, Outcome
 from dla.training.runtime import Plan, seed_everything, start
 
 EVALUATION_BATCH = 64
-LETTERS = "ABCD"
 
 
 class Packed(nn.Module):
@@ -74,6 +73,11 @@ class Tuned:
     def split(self, split: str) -> tuple[NDArray[Any], NDArray[Any]]:
         """What is right (N,), and probabilities (N, classes or options)."""
         return targets(self.rows[split]), softmax(self.logits[split], axis=1)
+
+    def predicted(self, split: str) -> NDArray[Any]:
+        """The class, or the option that alone has the highest score, (N,); -1 where two options have it."""
+        logits = self.logits[split]
+        return logits.argmax(1) if "classes" in self.facts else chosen_options(logits)
 
     def metrics(self) -> dict[str, Any]:
         """Scores on validation and test: of a classifier, or of answers."""
@@ -143,7 +147,7 @@ def _read(folder: Path, facts: Metadata) -> tuple[Any, Any]:
         kind, labels = "AutoModelForSequenceClassification", {"id2label": names, "label2id": numbers}
     else:
         kind, labels = "AutoModelForMultipleChoice", {}
-    tokenizer, model = read_pretrained(folder, kind, **WHOLE_ATTENTION, **labels)
+    tokenizer, model = read_pretrained(folder, kind, new_head=True, **WHOLE_ATTENTION, **labels)
     replace_dropout(model)
     return tokenizer, model
 

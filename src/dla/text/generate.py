@@ -23,6 +23,17 @@ class Speaker:
     tokenizer: Any
 
 
+@dataclass(frozen=True)
+class Continuation:
+    """What a model writes after a prompt by one method; or, once for all methods, why it writes nothing."""
+
+    model: str
+    prompt: str
+    method: str = ""  # nothing where no method can begin
+    text: str = ""
+    reason: str = ""  # why there is no text
+
+
 def read_speaker(folder: Path) -> Speaker:
     """The causal language model in a folder as `save_pretrained` leaves it.
 
@@ -35,21 +46,20 @@ def read_speaker(folder: Path) -> Speaker:
     return Speaker(model.eval(), tokenizer)
 
 
-def continuations(name: str, speaker: Speaker, settings: Generation) -> Iterator[dict[str, Any]]:
-    """What the model writes after every prompt by every method: one row each, with what kept it from writing, if any.
+def continuations(name: str, speaker: Speaker, settings: Generation) -> Iterator[Continuation]:
+    """What the model writes after every prompt by every method, or what keeps it from writing.
 
     Parameters
     ----------
     name : of the model, said with every row
     """
     for prompt in settings.prompts:
-        unknown = _unknown(speaker.tokenizer, prompt)
-        if unknown:
-            yield {"model": name, "prompt": prompt, "unknown": unknown}
+        if reason := _reason_for_silence(speaker, prompt):
+            yield Continuation(name, prompt, reason=reason)
             continue
         for method, sampling in settings.methods.items():
             text = continue_prompt(speaker, prompt, sampling, settings.length, settings.seed)
-            yield {"model": name, "prompt": prompt, "method": method, "text": text}
+            yield Continuation(name, prompt, method, text)
 
 
 def continue_prompt(speaker: Speaker, prompt: str, sampling: Sampling, length: int, seed: int) -> str:
@@ -58,14 +68,14 @@ def continue_prompt(speaker: Speaker, prompt: str, sampling: Sampling, length: i
     What does not fit the model's positions is not written.
     """
     tokens = tokens_of(speaker.tokenizer, prompt)
-    room = token_limit(speaker.tokenizer, speaker.model) - len(tokens)
+    room = _room(speaker, tokens)
     seed_everything(seed)
     inputs = torch.tensor([tokens])
     with torch.inference_mode():
         found = speaker.model.generate(
             input_ids=inputs,
             attention_mask=torch.ones_like(inputs),
-            max_new_tokens=max(1, min(length, room)),
+            max_new_tokens=min(length, room),
             pad_token_id=speaker.tokenizer.pad_token_id or 0,
             do_sample=not sampling.greedy and sampling.beams is None,
             num_beams=sampling.beams or 1,
@@ -77,8 +87,19 @@ def continue_prompt(speaker: Speaker, prompt: str, sampling: Sampling, length: i
     return text
 
 
-def _unknown(tokenizer: Any, prompt: str) -> str:
-    return "" if tokenizer.unk_token_id is None else unknown_characters(tokenizer, prompt)
+def _reason_for_silence(speaker: Speaker, prompt: str) -> str:
+    """Why the model cannot go on from the prompt, if it cannot."""
+    if speaker.tokenizer.unk_token_id is not None and (unknown := unknown_characters(speaker.tokenizer, prompt)):
+        return f"does not know the characters {unknown}"
+    tokens = tokens_of(speaker.tokenizer, prompt)
+    if (room := _room(speaker, tokens)) < 1:
+        return f"the prompt has {len(tokens)} tokens, and the model reads {len(tokens) + room} at once"
+    return ""
+
+
+def _room(speaker: Speaker, tokens: list[int]) -> int:
+    """How many tokens fit behind these."""
+    return token_limit(speaker.tokenizer, speaker.model) - len(tokens)
 
 
 def token_count(tokenizer: Any, text: str) -> dict[str, float]:
@@ -87,17 +108,16 @@ def token_count(tokenizer: Any, text: str) -> dict[str, float]:
     return {"characters": len(text), "tokens": tokens, "tokens_per_character": tokens / len(text)}
 
 
-def as_markdown(rows: list[dict[str, Any]], counts: Mapping[str, Mapping[str, float]], source: str) -> str:
+def as_markdown(rows: list[Continuation], counts: Mapping[str, Mapping[str, float]], source: str) -> str:
     """A readable page: what was written, prompt by prompt, and the counts."""
     lines = ["# Generated text", ""]
     if source == "embedded":
         lines += ["Embedded data: the model has learned from docstrings.", ""]
-    for prompt in dict.fromkeys(row["prompt"] for row in rows):
+    for prompt in dict.fromkeys(row.prompt for row in rows):
         lines += [f"## {_cell(prompt)}", "", "| model | method | text |", "|---|---|---|"]
         for row in rows:
-            if row["prompt"] == prompt:
-                text = row.get("text", f"does not know the characters {row.get('unknown')}")
-                lines.append(f"| {row['model']} | {row.get('method', '')} | {_cell(text)} |")
+            if row.prompt == prompt:
+                lines.append(f"| {row.model} | {row.method} | {_cell(row.reason or row.text)} |")
         lines.append("")
     lines += ["## Tokens", "", "| tokenizer of | characters | tokens | tokens per character |", "|---|---|---|---|"]
     for name, found in counts.items():

@@ -15,7 +15,8 @@ from pydantic import Field
 from dla.core.artifacts import Metadata, read_tensors
 from dla.core.contents import REMEDY, load_weights
 from dla.core.errors import UserError
-from dla.settings.parsing import did_you_mean, parse_kept
+from dla.settings.params import untrained
+from dla.settings.parsing import parse_kept
 from dla.settings.text import Embedding, Head, LogisticRegressionHead, WordCounts
 from dla.settings.values import Length
 
@@ -74,11 +75,8 @@ def read_text_classifier(name: str, folder: Path = FOLDER) -> TextClassifier:
         return _read_finetuned(folder / name)
     path = folder / f"{name}.safetensors"
     if not path.exists():
-        there = sorted(
-            file.stem for file in folder.glob("*") if not file.stem.startswith("rank-")
-        )  # those rank answers
-        known = f"trained: {', '.join(there) or 'none yet'}{did_you_mean(name, there)}"
-        raise UserError(f"{path}: is missing; `dvc repro` trains it; {known}")
+        there = [file.stem for file in folder.glob("*") if not file.stem.startswith("rank-")]  # those rank answers
+        raise untrained(path, ["tfidf", "classify", "finetune"], sorted(there))
     tensors, metadata = read_tensors(path)
     if "classes" not in metadata:
         raise UserError(f"{path}: ranks answers, it does not classify texts")

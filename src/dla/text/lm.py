@@ -21,8 +21,8 @@ from dla.settings.language import LanguageModel
 from dla.settings.training import Runtime, Tracking
 from dla.text.characters import START, build_tokenizer, tokens_of
 from dla.text.stream import stream
-from dla.text.verse import quality
-from dla.training.fit import Fitted
+from dla.text.verse import Passage, quality
+from dla.training.fit import Fitted, Scores, evaluate
 from dla.training.job import Job, Outcome
 from dla.training.runtime import seed_everything, start
 
@@ -73,8 +73,9 @@ class Passages:
         """The batches, the same in every epoch; what is left over at the end is a shorter passage of its own."""
         inputs, targets = self.tokens[:-1], self.tokens[1:]
         whole = len(inputs) // self.context * self.context
-        for x, y in zip(inputs[:whole].split(self.size), targets[:whole].split(self.size), strict=True):
-            yield x.view(-1, self.context), y.view(-1, self.context)
+        for first in range(0, whole, self.size):
+            part = slice(first, min(first + self.size, whole))
+            yield inputs[part].view(-1, self.context), targets[part].view(-1, self.context)
         if whole < len(inputs):
             yield inputs[None, whole:], targets[None, whole:]
 
@@ -141,8 +142,9 @@ class Spoken:
     tokenizer: Any
     facts: Metadata
     outcome: Outcome
+    test: Scores  # of the kept weights
     samples: dict[str, str]  # from nothing, and from the prompt, which is left out
-    quality: dict[str, dict[str, float]]  # of the samples and of held-out text
+    quality: dict[str, dict[str, float | None]]  # of the samples and of the text of the test
 
     @property
     def fitted(self) -> Fitted:
@@ -155,11 +157,12 @@ class Spoken:
         return {
             "data": self.facts["source"],
             "train": {"loss": kept.train.loss},
-            "validation": {
-                "loss": kept.validation.loss,
-                "bits_per_character": kept.validation.loss / math.log(2),
-                "perplexity": math.exp(kept.validation.loss),
-                "accuracy": kept.validation.accuracy,
+            "validation": {"loss": kept.validation.loss, "accuracy": kept.validation.accuracy},
+            "test": {
+                "loss": self.test.loss,
+                "bits_per_character": self.test.loss / math.log(2),
+                "perplexity": math.exp(self.test.loss),
+                "accuracy": self.test.accuracy,
             },
             "parameters": count_parameters(self.model),
             "characters": len(self.tokenizer),
@@ -187,7 +190,9 @@ class Spoken:
 
 
 def train_lm(name: str, settings: LanguageModel, prepared: Path, runtime: Runtime, log: Tracking) -> Spoken:
-    """Train a model of the prepared text, resume a killed run, and let the kept weights write.
+    """Train a model of the prepared text, resume a killed run, test the kept weights once, and let them write.
+
+    The validation text chooses the epoch; bits per character and quality are of the test text, which chooses nothing.
 
     Raises
     ------
@@ -198,7 +203,7 @@ def train_lm(name: str, settings: LanguageModel, prepared: Path, runtime: Runtim
     device = start(runtime)
     table, facts = read_texts(prepared)
     texts = dict(zip(table["split"].to_pylist(), table["text"].to_pylist(), strict=True))
-    tokenizer = build_tokenizer(texts["train"] + texts["validation"], settings.context)
+    tokenizer = build_tokenizer("".join(texts.values()), settings.context)
     begin = tokens_of(tokenizer, START)
     prompts = {"from nothing": begin, f"after {settings.prompt!r}": tokens_of(tokenizer, settings.prompt)}
     seed_everything(settings.seed)
@@ -206,17 +211,17 @@ def train_lm(name: str, settings: LanguageModel, prepared: Path, runtime: Runtim
     tokens = {split: torch.tensor(tokens_of(tokenizer, text), device=device) for split, text in texts.items()}
     data = RandomPassages(tokens["train"], settings), Passages(tokens["validation"], settings.context)
     flops = 2.0 * count_parameters(model) * settings.batch_size * settings.context
-    job = Job(name, settings, [prepared], device, runtime, log)
-    outcome = job.run(Logits(model), data, flops, objective=NextToken(settings.label_smoothing))
+    job, logits = Job(name, settings, [prepared], device, runtime, log), Logits(model)
+    outcome = job.run(logits, data, flops, objective=NextToken(settings.label_smoothing))
+    test = evaluate(logits, logits, Passages(tokens["test"], settings.context), NextToken(), outcome.plan)
     model.cpu().eval()
     samples = {
         title: "".join(stream(model, tokenizer, prompt, settings.length, settings.sampling, settings.seed))
         for title, prompt in prompts.items()
     }
-    written = "".join(samples.values())
-    held_out = texts["validation"].partition("\n\n")[2] or texts["validation"]  # of verse, from the next canto on
-    judged = {
-        split: quality(text, texts["train"], facts["form"])
-        for split, text in {"sample": written, "held_out": held_out}.items()
+    passages = {
+        "sample": [Passage(samples[title], tokenizer.decode(prompt)) for title, prompt in prompts.items()],
+        "held_out": [Passage(texts["test"])],
     }
-    return Spoken(name, settings, model, tokenizer, facts, outcome, samples, judged)
+    judged = {part: quality(passage, texts["train"], facts["form"]) for part, passage in passages.items()}
+    return Spoken(name, settings, model, tokenizer, facts, outcome, test, samples, judged)

@@ -9,20 +9,24 @@ import torch
 from torch.nn import functional as F
 
 MARGIN = 1.0  # of the laboratory
+RankingLossName = Literal["margin", "ratio", "softplus-ratio", "softmax"]
 
 
 class RankingLoss:
     """An objective for scores (B, options) of which one should be the highest.
 
     margin : mean of max(0, 1 - (right - wrong)) over the wrong options
-    ratio : mean score of the wrong options over that of the right one, all made positive by softplus; the
-        laboratory's quotient. It falls as well when all scores grow alike, so it teaches little.
+    ratio : the laboratory's: sum of right / wrong over the wrong options' raw scores. It is lowest where the right
+        option's score is low beside positive others, has no lower bound where a wrong score is near 0, and turns its
+        direction where one is negative: which option it lifts to the top is left to chance.
+    softplus-ratio : ours: mean of wrong / right, all made positive by softplus, so that it falls as the right option
+        rises or a wrong one sinks, down to 0
     softmax : cross-entropy over the options
 
     An answer is right if it alone has the highest score: a tie is not a hit.
     """
 
-    def __init__(self, kind: Literal["margin", "ratio", "softmax"], label_smoothing: float = 0.0) -> None:
+    def __init__(self, kind: RankingLossName, label_smoothing: float = 0.0) -> None:
         self.kind = kind
         self.label_smoothing = label_smoothing  # of softmax alone
 
@@ -39,6 +43,8 @@ class RankingLoss:
             return F.cross_entropy(scores, answers, label_smoothing=self.label_smoothing)
         # Masks instead of indices: nothing here waits for the device.
         is_right, right = _right(scores, answers)
+        if self.kind == "ratio":
+            return (right / scores.masked_fill(is_right, torch.inf)).sum(1).mean()
         wrong = ~is_right / (scores.shape[1] - 1)
         if self.kind == "margin":
             return (F.relu(MARGIN - (right - scores)) * wrong).sum(1).mean()

@@ -33,7 +33,10 @@ class Standardize(nn.Module):
 def perceptron(
     mean: torch.Tensor, std: torch.Tensor, widths: Sequence[int], outputs: int, dropout: float
 ) -> nn.Sequential:
-    """A multilayer perceptron from standardized features (B, D) to (B, outputs), its last layer in float32."""
+    """A multilayer perceptron from standardized features (B, D) to (B, outputs), its last layer in float32.
+
+    With mean 0 and standard deviation 1 it sees the features as they come.
+    """
     settings = MLPModel(family="mlp", name="mlp", widths=tuple(widths), dropout=dropout)
     net = mlp(settings, (len(mean), 1, 1), outputs)
     keep_float32(list(net.children())[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from dla.core.artifacts import read_tensors
 from dla.models.registry import count_parameters
 from dla.settings.text import Ranking
 from dla.settings.training import Runtime, Tracking
+from dla.statistics.classifiers import predictions
 from dla.text.batches import VectorBatches
 from dla.text.losses import RankingLoss
 from dla.text.perceptron import perceptron
-from dla.text.scores import answer_metrics
+from dla.text.scores import LETTERS, answer_metrics, chosen_options
 from dla.training.job import Job, Outcome
 from dla.training.runtime import Plan, seed_everything, start
 
@@ -43,11 +44,13 @@ def option_vectors(tensors: dict[str, torch.Tensor], combine: str) -> Callable[[
     Parameters
     ----------
     tensors : one split's features, as `embed` wrote them
-    combine : mean of article, question and option; interaction: the three side by side, and the products of the option
-        with article and with question; joint: the vectors as they are
+    combine : mean of article, question and option; option: the option alone; interaction: the three side by side, and
+        the products of the option with article and with question; joint: the vectors as they are
     """
     if combine == "joint":
         return tensors["features"].__getitem__
+    if combine == "option":
+        return tensors["options"].__getitem__
 
     def vectors(rows: torch.Tensor) -> torch.Tensor:
         options = tensors["options"][rows]
@@ -62,9 +65,10 @@ def option_vectors(tensors: dict[str, torch.Tensor], combine: str) -> Callable[[
 
 @dataclass(frozen=True)
 class Ranked:
-    """A trained scorer and what it makes of validation and test."""
+    """A scorer and what it makes of validation and test."""
 
-    outcome: Outcome
+    name: str
+    outcome: Outcome | None  # where a loop trained it
     weights: dict[str, NDArray[Any]]
     source: str  # embedded or hub
     scores: dict[str, NDArray[Any]]  # (N, 4)
@@ -75,7 +79,19 @@ class Ranked:
     def metrics(self) -> dict[str, Any]:
         """Accuracy on validation and test, there overall and by level."""
         made = {split: answer_metrics(*self.split(split), self.names) for split in self.scores}
-        return {"data": self.source, **made, "best_epoch": self.outcome.fitted.kept_epoch}
+        kept = {"best_epoch": self.outcome.fitted.kept_epoch} if self.outcome else {}
+        return {"data": self.source, **made, **kept}
+
+    def curve(self) -> list[dict[str, Any]]:
+        """Rows of `fit.COLUMNS`; of a rule one, for validation."""
+        if self.outcome:
+            return list(self.outcome.fitted.rows(self.name))
+        right = self.metrics()["validation"]["accuracy"]
+        return [{"run": self.name, "epoch": 1, "split": "validation", "loss": "", "accuracy": right, "rate": ""}]
+
+    def predictions(self) -> Iterator[dict[str, str | int]]:
+        """Rows of `PREDICTIONS`: the letter of every test question's answer, and of the option it chooses."""
+        return predictions(self.answers["test"], chosen_options(self.scores["test"]), LETTERS)
 
     def split(self, split: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Scores, answers and levels of one split."""
@@ -98,6 +114,8 @@ def rank(name: str, settings: Ranking, features: Path, runtime: Runtime, log: Tr
         option_vectors(train, settings.combine), train["answers"], settings.batch_size, settings.seed
     )
     mean, std = _statistics(batches)
+    if not settings.standardize:
+        mean, std = torch.zeros_like(mean), torch.ones_like(std)
     net = Scorer(perceptron(mean, std, settings.widths, 1, settings.dropout))
     flops = 2.0 * count_parameters(net) * 4 * settings.batch_size
     evaluated = {
@@ -111,6 +129,7 @@ def rank(name: str, settings: Ranking, features: Path, runtime: Runtime, log: Tr
         objective=RankingLoss(settings.loss, settings.label_smoothing),
     )
     return Ranked(
+        name,
         outcome,
         {key: value.cpu().numpy() for key, value in net.state_dict().items()},
         metadata["source"],

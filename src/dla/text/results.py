@@ -9,7 +9,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dla.core.artifacts import write_figure, write_metrics, write_table
-from dla.text.confusion import CONFUSION, confusion_figure, confusion_rows
+from dla.statistics.classifiers import PREDICTIONS, predictions
+from dla.text.confusion import confusion_figure
 from dla.text.scores import classification
 
 
@@ -20,7 +21,7 @@ def write_results(
     found: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
     more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write metrics and confusion matrix of the classifier `name`.
+    """Write metrics, predictions and confusion matrix of the classifier `name`.
 
     Parameters
     ----------
@@ -30,13 +31,17 @@ def write_results(
     """
     scores = {split: classification(*pair, classes) for split, pair in found.items()}
     write_metrics(Path(f"metrics/classify/{name}.json"), {"data": source, **scores, **(more or {})})
-    write_confusion(name, classes, source, *found["test"])
+    labels, probabilities = found["test"]
+    write_confusion(name, classes, source, labels, probabilities.argmax(1))
 
 
 def write_confusion(
-    name: str, classes: Sequence[str], source: str, labels: NDArray[Any], probabilities: NDArray[Any]
+    name: str, classes: Sequence[str], source: str, labels: NDArray[Any], predicted: NDArray[Any]
 ) -> None:
-    """Write the confusion matrix of the classifier `name` on test as a table and as a figure."""
-    write_table(Path(f"plots/confusion/{name}.csv"), CONFUSION, confusion_rows(labels, probabilities, classes))
+    """Write what the classifier `name` predicts for every test case, and the confusion matrix of it.
+
+    DVC's confusion templates count the rows; `dla.statistics.classifiers` compares those of two classifiers.
+    """
+    write_table(Path(f"plots/confusion/{name}.csv"), PREDICTIONS, predictions(labels, predicted, classes))
     title = f"{name} on test" + (" (embedded data)" if source == "embedded" else "")
-    write_figure(Path(f"plots/confusion/{name}.png"), confusion_figure(labels, probabilities, classes, title))
+    write_figure(Path(f"plots/confusion/{name}.png"), confusion_figure(labels, predicted, classes, title))

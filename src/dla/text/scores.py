@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dla.statistics.intervals import wilson
 
+LETTERS = "ABCD"  # of a question's options
 BINS = 15  # of the calibration error, as Guo et al. (arXiv 1706.04599) have it
 
 
@@ -56,12 +57,15 @@ def answer_metrics(
     answers : (N,) number of the right option
     levels : (N,) numbers of `names`
     """
-    everyone = np.arange(len(scores))
-    others = scores.copy()
-    others[everyone, answers] = -np.inf
-    right = scores[everyone, answers] > others.max(1)
+    right = chosen_options(scores) == answers
     by_level = {names[number]: accuracy(right[levels == number]) for number in np.unique(levels)}
     return {**accuracy(right), "chance": 1 / scores.shape[1], **by_level}
+
+
+def chosen_options(scores: NDArray[Any]) -> NDArray[Any]:
+    """The option (N,) that alone has the highest of scores (N, options); -1 where two have it."""
+    alone = (scores == scores.max(1, keepdims=True)).sum(1) == 1
+    return np.where(alone, scores.argmax(1), -1)
 
 
 def calibration_error(right: NDArray[Any], confidence: NDArray[Any]) -> float:

@@ -12,6 +12,7 @@ from dla.settings.language import Sampling
 from dla.settings.parsing import did_you_mean, parse, refer
 from dla.text.generate import Speaker, read_speaker
 
+SHOWN = 60  # characters of what is wrong
 LM = Path("models/lm")
 RAW = Path("data/raw")
 SAMPLING = ("greedy", "temperature", "top-k", "top-p")  # as a command line has them
@@ -56,6 +57,6 @@ def parse_sampling(text: str) -> Sampling:
         refer("--sample", key, SAMPLING)
         try:
             settings[key.replace("-", "_")] = json.loads(value) if value else True
-        except json.JSONDecodeError:
-            raise UserError(f"--sample {word!r}: {value!r} is not a number") from None
+        except (ValueError, RecursionError):
+            raise UserError(f"--sample {word[:SHOWN]!r}: {value[:SHOWN]!r} is not a number") from None
     return parse(Sampling, settings, "--sample")

@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from dla.core.errors import UserError
 from dla.settings.text import WordCounts
-from dla.text.linear import Linear, fit_linear
+from dla.text.linear import Linear, fit_best
 
 
 class WordCounter:
@@ -36,13 +36,19 @@ class WordCounter:
         }
 
 
-def fit_words(settings: WordCounts, texts: Sequence[str], labels: NDArray[Any]) -> WordCounter:
-    """Count the n-grams of `texts` and fit one logistic regression per class."""
+Labelled = tuple[Sequence[str], NDArray[Any]]  # texts and their classes (N,)
+
+
+def fit_words(settings: WordCounts, train: Labelled, validation: Labelled) -> tuple[WordCounter, float]:
+    """Count the n-grams of the training texts and fit one logistic regression per class, with the C that validation
+    chooses; the classifier, and that C."""
     vectorizer = TfidfVectorizer(
         ngram_range=(1, settings.longest), min_df=settings.rarest, sublinear_tf=True, dtype=np.float32
     )
-    linear = fit_linear(_count(vectorizer, texts), labels, settings.c, settings.iterations, scale=False)
-    return WordCounter(vectorizer, linear)
+    counted = _count(vectorizer, train[0]), train[1]
+    held_out = vectorizer.transform(validation[0]), validation[1]
+    linear, c = fit_best(counted, held_out, settings.c, settings.iterations, scale=False)
+    return WordCounter(vectorizer, linear), c
 
 
 def _count(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> Any:

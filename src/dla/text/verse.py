@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 VOWELS = "aeiouàèéìòóùïëüäöy"
@@ -14,31 +16,58 @@ STRONG = "aeoàèéìòóù"  # an accent makes i and u strong as well
 DIVIDED = "ïëüäö"  # a diaeresis says that the vowel is a syllable of its own
 
 
-def quality(written: str, known: str, form: str) -> dict[str, float]:
-    """Measures of `written` by a model that learned from `known`.
+@dataclass(frozen=True)
+class Passage:
+    """A text that may begin and end anywhere."""
 
-    known_words : share of the written words that occur in the known text
+    text: str
+    before: str = "\n"  # what it follows, which is not judged
+
+    @property
+    def words(self) -> list[str]:
+        """Its words but for those that its ends may have cut."""
+        text = re.sub(rf"{LETTER}+\Z", "", self.text)
+        return words(re.sub(rf"\A{LETTER}+", "", text) if re.search(rf"{LETTER}\Z", self.before) else text)
+
+    @property
+    def lines(self) -> list[str]:
+        """Its whole lines, empty ones too: a line break is before and after each of them."""
+        return self.text.split("\n")[0 if self.before.endswith("\n") else 1 : -1]
+
+
+def quality(passages: Sequence[Passage], known: str, form: str) -> dict[str, float | None]:
+    """Measures of passages by a model that learned from `known`, each passage by itself.
+
+    known_words : share of the words that occur in the known text
     longest_copy : characters of the longest passage that stands in the known text word for word
-    syllables : mean number per line, metrical; rhymes : share of tercets whose first and third lines rhyme. Both of
-        verse alone.
+    syllables : mean number per whole line, metrical; rhymes : share of tercets of whole lines whose first and third
+        rhyme. Both of verse alone, and None where there is none.
     """
-    found = {"known_words": known_words(written, known), "longest_copy": float(longest_copy(written, known))}
+    found: dict[str, float | None] = {
+        "known_words": known_words([word for passage in passages for word in passage.words], known),
+        "longest_copy": float(max((longest_copy(passage.text, known) for passage in passages), default=0)),
+    }
     if form == "verse":
-        lines = [line for line in written.splitlines() if line.strip()]
-        found["syllables"] = sum(map(syllables, lines)) / max(len(lines), 1)
-        found["rhymes"] = rhyming_tercets(written)
+        lines = [line for passage in passages for line in passage.lines if line.strip()]
+        found["syllables"] = sum(map(syllables, lines)) / len(lines) if lines else None
+        counts = [rhyming_tercets(passage.lines) for passage in passages]
+        agreed, total = (sum(count) for count in zip(*counts, strict=True))
+        found["rhymes"] = agreed / total if total else None
     return found
+
+
+LETTER = r"[^\W\d_]"
 
 
 def words(text: str) -> list[str]:
     """The words of a text in lower case, elided ones without their apostrophe."""
-    return re.findall(r"[^\W\d_]+", text.lower())
+    return re.findall(f"{LETTER}+", text.lower())
 
 
-def known_words(written: str, known: str) -> float:
+def known_words(written: Sequence[str], known: str) -> float:
     """Share of the written words that occur in `known`, 0 if there are none."""
-    vocabulary, found = set(words(known)), words(written)
-    return sum(word in vocabulary for word in found) / max(len(found), 1)
+    vocabulary = set(words(known))
+    return sum(word in vocabulary for word in written) / max(len(written), 1)
 
 
 def longest_copy(written: str, known: str) -> int:
@@ -88,15 +117,24 @@ def _begins_with_vowel(word: str) -> bool:
 # --- rhyme ----------------------------------------------------------------------------------------------------
 
 
-def rhyming_tercets(text: str) -> float:
-    """Share of tercets whose first and third lines rhyme, counted from the line after each empty one."""
-    agreed = total = 0
-    for canto in re.split(r"\n\s*\n", text.strip("\n")):
-        lines = canto.splitlines()
-        for first in range(0, len(lines) - 2, 3):
-            total += 1
-            agreed += rhyme(lines[first]) == rhyme(lines[first + 2]) != ""
-    return agreed / max(total, 1)
+def rhyming_tercets(lines: Sequence[str]) -> tuple[int, int]:
+    """How many tercets have first and third lines that rhyme, and how many tercets there are.
+
+    A canto begins after an empty line, and with it a tercet. Nobody knows which line of a tercet a passage begins with:
+    of the three possibilities the one with the largest share is taken. (By chance too: a passage of few lines gets some
+    tercets right by luck.)
+    """
+    first, *others = [canto.split("\n") for canto in re.split(r"\n(?:[ \t]*\n)+", "\n".join(lines).strip("\n"))]
+    later = [_agreements(canto) for canto in others]
+    counts = [[sum(count) for count in zip(*later, _agreements(first[start:]), strict=True)] for start in range(3)]
+    agreed, total = max(counts, key=lambda count: (count[0] / max(count[1], 1), count[1]))
+    return agreed, total
+
+
+def _agreements(canto: Sequence[str]) -> tuple[int, int]:
+    """Tercets whose outer lines rhyme, and tercets, counted from the first line."""
+    outer = [(canto[i], canto[i + 2]) for i in range(0, len(canto) - 2, 3)]
+    return sum(rhyme(first) == rhyme(third) != "" for first, third in outer), len(outer)
 
 
 def rhyme(line: str) -> str:

@@ -6,6 +6,7 @@ off. Nothing inside an epoch waits for the device: sums stay there until the epo
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ class Batches(Protocol):
 
 class Objective(Protocol):
     """How far a batch is off: mean loss, number of right answers, number of answers."""
+
+    label_smoothing: float  # while training; `evaluate` measures without
 
     def __call__(self, model: Callable[..., Any], batch: Batch) -> tuple[torch.Tensor, torch.Tensor, int]: ...
 
@@ -107,7 +110,7 @@ def fit(
     Parameters
     ----------
     data : batches for training and for validation
-    objective : cross-entropy with the settings' label smoothing if left out
+    objective : cross-entropy with the settings' label smoothing if left out; validation is measured without smoothing
     probe : its findings become part of every epoch
     observers : called with every epoch that is trained, in order
 
@@ -166,11 +169,12 @@ def train_epoch(
 def evaluate(
     compute: Callable[..., Any], model: nn.Module, batches: Batches, objective: Objective, plan: Plan
 ) -> Scores:
-    """Loss and accuracy over `batches`, the model as it is used: no dropout, running statistics.
+    """Loss and accuracy over `batches`, the model as it is used: no dropout, running statistics, no label smoothing.
 
     `no_grad`, not `inference_mode`: a compiled net would be compiled a third time for the latter.
     """
     sums = _Sums(plan.device)
+    objective = _without_smoothing(objective)
     with mode(model, training=False):
         for batch in batches.epoch(0):
             with plan.autocast():
@@ -200,6 +204,13 @@ class CrossEntropy:
         logits = model(inputs)
         loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
         return loss, (logits.detach().argmax(-1) == targets).sum(), targets.numel()
+
+
+def _without_smoothing(objective: Objective) -> Objective:
+    """The same loss of the targets as they are, so that losses of runs with and without smoothing are of one kind."""
+    plain = copy.copy(objective)
+    plain.label_smoothing = 0.0
+    return plain
 
 
 class _Sums:

@@ -63,7 +63,8 @@ def learning_rate_at(settings: Training, step: int, total: int) -> float:
     """The learning rate of step `step` (from 0) out of `total`.
 
     A function of the step instead of a scheduler object: there is nothing to save, and nothing to fall out of step.
-    `one-cycle` is Smith and Topin's (arXiv 1708.07120) as torch.optim.lr_scheduler.OneCycleLR has it by default.
+    `one-cycle` is the rate of Smith and Topin (arXiv 1708.07120) in the shape that OneCycleLR of torch has by default.
+    Momentum stays as it is; theirs falls while the rate rises, and so does that of OneCycleLR unless told otherwise.
     """
     peak = settings.learning_rate
     rising = round(settings.warmup * total)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from dla.core.cores import threads
 from dla.core.errors import UserError
 from dla.settings.training import Runtime
 
@@ -54,7 +55,7 @@ CPU = Plan(torch.device("cpu"), torch.float32, compiled=False, reason="a few exa
 
 def start(runtime: Runtime) -> torch.device:
     """Set threads, determinism and memory for this process, and choose the device."""
-    torch.set_num_threads(threads(runtime))
+    torch.set_num_threads(threads(runtime.threads))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(".cache/inductor").resolve()))  # kept between stages
     torch.set_deterministic_debug_mode("error")  # without the compiler, whose import takes a second
@@ -62,16 +63,6 @@ def start(runtime: Runtime) -> torch.device:
     torch.backends.cudnn.benchmark = False
     keep_freed_memory()
     return choose_device(runtime.device)
-
-
-def threads(runtime: Runtime) -> int:
-    """CPU threads of a run: those asked for, or one per core."""
-    return runtime.threads or cores()
-
-
-def cores() -> int:
-    """The cores that this process may use: of a shared machine often not all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_device(device: str) -> torch.device:

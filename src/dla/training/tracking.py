@@ -5,10 +5,9 @@ None of it is a result: it holds times and is neither committed nor cached.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,15 @@ def observers(name: str, epochs: int, settings: Mapping[str, Any], tracking: Tra
     name : of the run; logs go to runs/NAME
     epochs : how many the run will have
     settings : shown beside the curves in Weights & Biases
+
+    Raises
+    ------
+    UserError
+        If Weights & Biases is asked for and cannot be used.
     """
     logs: list[Any] = [Lines(epochs)]
     if tracking.tensorboard:
-        logs.append(TensorBoard(LOGS / name))
+        logs.append(Spared(TensorBoard(LOGS / name.replace("/", "-"))))
     if tracking.wandb:
         logs.append(WeightsAndBiases(name, settings))
     try:
@@ -40,6 +44,28 @@ def observers(name: str, epochs: int, settings: Mapping[str, Any], tracking: Tra
     finally:
         for log in logs:
             log.close()
+
+
+class Spared:
+    """A log that a run can do without: where it cannot be written, one line says so and the run goes on."""
+
+    def __init__(self, log: Any) -> None:
+        self.log: Any = log
+
+    def __call__(self, epoch: Epoch) -> None:
+        self._try(lambda: self.log(epoch))
+
+    def close(self) -> None:
+        self._try(lambda: self.log.close())
+
+    def _try(self, write: Callable[[], None]) -> None:
+        if self.log is None:
+            return
+        try:
+            write()
+        except OSError as error:
+            print(f"warning: no logs are written: {LOGS} ({error.strerror or error})", file=sys.stderr, flush=True)
+            self.log = None
 
 
 class Lines:
@@ -85,8 +111,9 @@ class TensorBoard:
 
     def __call__(self, epoch: Epoch) -> None:
         if self.writer is None:
-            if epoch.number == 1:  # a run from the start, not a resumed one: forget what stood here
-                shutil.rmtree(self.folder, ignore_errors=True)
+            if epoch.number == 1:  # a run from the start, not a resumed one: forget the curves that stood here
+                for file in self.folder.glob("events.out.tfevents.*"):
+                    file.unlink()
             self.writer = self.open(str(self.folder), purge_step=epoch.number)
         for name, value in _scalars(epoch).items():
             self.writer.add_scalar(name, value, epoch.number)
@@ -102,7 +129,7 @@ class WeightsAndBiases:
     Raises
     ------
     UserError
-        If wandb is not installed.
+        If wandb is not installed, or lets nobody in.
     """
 
     def __init__(self, name: str, settings: Mapping[str, Any]) -> None:
@@ -112,7 +139,14 @@ class WeightsAndBiases:
             raise UserError(
                 "params.yaml: tracking.wandb = true, but wandb is not installed: pip install -e '.[tracking]'"
             ) from None
-        self.run = wandb.init(project="dla", name=name, config=dict(settings))
+        try:
+            self.run = wandb.init(project="dla", name=name, config=dict(settings))
+        except wandb.errors.Error as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+            raise UserError(
+                f"params.yaml: tracking.wandb = true, but Weights & Biases cannot be used ({reason}): `wandb login`, "
+                "or WANDB_MODE=offline"
+            ) from error
 
     def __call__(self, epoch: Epoch) -> None:
         self.run.log(_scalars(epoch), step=epoch.number)

@@ -14,7 +14,9 @@ from dla.core.errors import UserError
 
 
 def activation_maps(model: nn.Module, inputs: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-    """Maps (B, h, w) of the evidence for `classes` (B,) in `inputs` (B, C, H, W), at the last feature map's resolution.
+    """Maps of the evidence for `classes` in `inputs` (B, C, H, W), at the resolution of the last feature map.
+
+    Classes (B,) have maps (B, h, w), and classes (B, K) have maps (B, K, h, w).
 
     Raises
     ------
@@ -22,7 +24,10 @@ def activation_maps(model: nn.Module, inputs: torch.Tensor, classes: torch.Tenso
         If the model has no feature map.
     """
     if hasattr(model, "features") and hasattr(model, "classify"):
-        return evidence(model, inputs)[torch.arange(len(inputs)), classes]
+        rows = torch.arange(len(inputs)).view(-1, *[1] * (classes.ndim - 1))
+        return evidence(model, inputs)[rows, classes]
+    if classes.ndim == 2:
+        return torch.stack([grad_cam(model, inputs, column) for column in classes.T], 1)
     return grad_cam(model, inputs, classes)
 
 

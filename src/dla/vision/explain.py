@@ -16,15 +16,32 @@ from dla.core.artifacts import atomic, read_tensors, write_figure, write_metrics
 from dla.settings.vision import Explanation
 from dla.vision.cam import activation_maps, enlarge, rescale
 from dla.vision.drawing import Explained, draw_grid, draw_one
-from dla.vision.localisation import (
-    centred_box_accuracy,
-    deletion_and_insertion,
-    max_box_accuracy,
-    pointing_accuracy,
-)
+from dla.vision.localisation import faithfulness, localisation, pointing_hits
 from dla.vision.weights import Classifier
 
 BATCH = 128
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """One split of a prepared image data set as it is stored."""
+
+    pixels: torch.Tensor  # (N, C, H, W) uint8
+    labels: torch.Tensor  # (N,)
+    ids: NDArray[Any]  # (N,)
+    boxes: NDArray[Any] | None  # (N, 4) left, top, right, bottom in pixels, where they are known
+
+    @classmethod
+    def read(cls, prepared: Path, split: str) -> Pictures:
+        """Split `validation` or `test` of a prepared data set."""
+        tensors, _ = read_tensors(prepared, f"{split}.")
+        pixels, labels = (torch.from_numpy(tensors[name]) for name in ("images", "labels"))
+        return cls(pixels, labels, tensors["ids"], tensors.get("boxes"))
+
+    @property
+    def size(self) -> int:
+        """Height and width of a picture in pixels."""
+        return self.pixels.shape[-1]
 
 
 @dataclass(frozen=True)
@@ -34,75 +51,57 @@ class Explanations:
     name: str
     classifier: Classifier
     settings: Explanation
-    pixels: torch.Tensor  # (N, C, H, W) uint8
-    labels: NDArray[Any]  # (N,)
-    ids: NDArray[Any]  # (N,)
-    boxes: NDArray[Any] | None  # (N, 4) left, top, right, bottom in pixels, where they are known
-    maps: torch.Tensor  # (N, h, w) evidence for the predicted class, at the resolution of the feature map
+    pictures: Pictures
     probabilities: torch.Tensor  # (N, classes)
+    maps: torch.Tensor  # (N, h, w) evidence for the predicted class, at the resolution of the feature map
+    found: dict[str, Any]  # localisation, where boxes are known
 
     @property
     def predicted(self) -> torch.Tensor:
         """(N,) the most probable class."""
         return self.probabilities.argmax(1)
 
-    @property
-    def size(self) -> int:
-        """Height and width of a picture in pixels."""
-        return self.pixels.shape[-1]
-
     def metrics(self) -> dict[str, Any]:
         """Localisation where boxes are known, and deletion and insertion against random maps of the same coarseness."""
-        found: dict[str, Any] = {
+        return {
             "data": self.classifier.source,
             "feature_map": f"{self.maps.shape[1]}x{self.maps.shape[2]}",
+            "pictures": len(self._choose(self.settings.pictures)),
+            **self.found,
+            **self._faithfulness(),
         }
-        if self.boxes is not None:
-            centre = np.ones((len(self.boxes), 1, 1))
-            large = enlarge(rescale(self.maps), self.size, self.size).numpy()
-            found["pointing"] = {
-                "n": len(self.boxes),
-                "map": pointing_accuracy(self.maps.numpy(), self.boxes, self.size),
-                "centred_box": pointing_accuracy(centre, self.boxes, self.size),
-            }
-            found["max_box_accuracy"] = {
-                "n": len(self.boxes),
-                "map": max_box_accuracy(large, self.boxes),
-                "centred_box": centred_box_accuracy(self.boxes, self.size),
-            }
-        return found | self._faithfulness()
 
     def _faithfulness(self) -> dict[str, Any]:
-        generator = np.random.default_rng(self.settings.seed)
-        count = min(self.settings.scored, len(self.labels))
-        chosen = torch.from_numpy(np.sort(generator.choice(len(self.labels), count, replace=False)))
-        inputs = self.classifier.normalise(self.pixels[chosen])
-        guesses = torch.from_numpy(generator.random(self.maps[chosen].shape, dtype=np.float32))
-        areas = {
-            kind: deletion_and_insertion(
-                self.classifier.model, inputs, enlarge(maps, self.size, self.size), self.predicted[chosen]
-            )
-            for kind, maps in (("map", self.maps[chosen]), ("random", guesses))
-        }
-        return {
-            name: {"n": count, **{kind: area[position] for kind, area in areas.items()}}
-            for position, name in enumerate(("deletion", "insertion"))
-        }
+        chosen = torch.from_numpy(self._choose(self.settings.scored))
+        generator = np.random.default_rng((self.settings.seed, 1))  # 0, left out, chooses the pictures
+        random = torch.from_numpy(generator.random(self.maps[chosen].shape, dtype=np.float32))
+        size = self.pictures.size
+        return faithfulness(
+            self.classifier.model,
+            self.classifier.normalise(self.pictures.pixels[chosen]),
+            enlarge(self.maps[chosen], size, size),
+            enlarge(random, size, size),
+            self.predicted[chosen],
+        )
+
+    def _choose(self, count: int) -> NDArray[Any]:
+        """Numbers of `count` random pictures, or of all, in the order of the test split."""
+        n = len(self.pictures.labels)
+        return np.sort(np.random.default_rng(self.settings.seed).choice(n, min(count, n), replace=False))
 
     def drawn(self) -> Iterator[Explained]:
         """The seeded random choice of pictures, in the order of the test split."""
-        generator = np.random.default_rng(self.settings.seed)
-        count = min(self.settings.pictures, len(self.labels))
-        large = enlarge(rescale(self.maps), self.size, self.size).numpy()
-        for i in np.sort(generator.choice(len(self.labels), count, replace=False)).tolist():
+        chosen = self._choose(self.settings.pictures)
+        large = enlarge(rescale(self.maps[chosen]), self.pictures.size, self.pictures.size).numpy()
+        for strengths, i in zip(large, chosen.tolist(), strict=True):
             predicted = int(self.predicted[i])
             yield Explained(
-                identity=int(self.ids[i]),
-                pixels=self.pixels[i].numpy(),
-                map=large[i],
+                identity=int(self.pictures.ids[i]),
+                pixels=self.pictures.pixels[i].numpy(),
+                map=strengths,
                 predicted=self.classifier.classes[predicted],
                 probability=float(self.probabilities[i, predicted]),
-                true=self.classifier.classes[int(self.labels[i])],
+                true=self.classifier.classes[int(self.pictures.labels[i])],
             )
 
     def write(self, folder: Path, grid: Path, metrics: Path) -> None:
@@ -118,29 +117,39 @@ class Explanations:
 
 
 def explain(name: str, classifier: Classifier, settings: Explanation, prepared: Path) -> Explanations:
-    """Classify the whole test split and map the evidence for each predicted class.
+    """Classify the whole test split, map the evidence for each predicted class, and localise the true ones.
 
     Raises
     ------
     UserError
         If the data are missing or broken, or the model has no feature map.
     """
-    tensors, _ = read_tensors(prepared, "test.")
-    pixels = torch.from_numpy(tensors["images"])
-    probabilities, maps = [], []
-    for part in pixels.split(BATCH):
-        inputs = classifier.normalise(part)
+    test, validation = (Pictures.read(prepared, split) for split in ("test", "validation"))
+    probabilities, maps = _look(classifier, test)
+    found: dict[str, Any] = {}
+    if test.boxes is not None and validation.boxes is not None:  # on validation one of several runs may be chosen
+        hits = pointing_hits(_maps(classifier, validation).numpy(), validation.boxes, validation.size)
+        found["validation"] = {"pointing": {"n": len(hits), "map": float(hits.mean())}}
+        found |= localisation(maps[:, 1], test.boxes, test.size)
+    return Explanations(name, classifier, settings, test, probabilities, maps[:, 0], found)
+
+
+def _look(classifier: Classifier, pictures: Pictures) -> tuple[torch.Tensor, torch.Tensor]:
+    """Probabilities (N, classes), and the evidence (N, 2, h, w) for each predicted and each true class."""
+    seen = []
+    for pixels, labels in zip(pictures.pixels.split(BATCH), pictures.labels.split(BATCH), strict=True):
+        inputs = classifier.normalise(pixels)
         with torch.no_grad():
-            probabilities.append(classifier.model(inputs).softmax(1))
-        maps.append(activation_maps(classifier.model, inputs, probabilities[-1].argmax(1)))
-    return Explanations(
-        name=name,
-        classifier=classifier,
-        settings=settings,
-        pixels=pixels,
-        labels=tensors["labels"],
-        ids=tensors["ids"],
-        boxes=tensors.get("boxes"),
-        maps=torch.cat(maps),
-        probabilities=torch.cat(probabilities),
+            probabilities = classifier.model(inputs).softmax(1)
+        classes = torch.stack([probabilities.argmax(1), labels], 1)
+        seen.append((probabilities, activation_maps(classifier.model, inputs, classes)))
+    probabilities, maps = (torch.cat(parts) for parts in zip(*seen, strict=True))
+    return probabilities, maps
+
+
+def _maps(classifier: Classifier, pictures: Pictures) -> torch.Tensor:
+    """The evidence (N, h, w) for each true class."""
+    parts = zip(pictures.pixels.split(BATCH), pictures.labels.split(BATCH), strict=True)
+    return torch.cat(
+        [activation_maps(classifier.model, classifier.normalise(pixels), labels) for pixels, labels in parts]
     )

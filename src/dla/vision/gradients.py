@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -33,7 +34,8 @@ class Recorded:
     @property
     def family(self) -> str:
         """What the net shares with those of other depths."""
-        return f"{self.model.name}, {'with' if self.model.batch_norm else 'without'} batch norm"
+        norm = "with" if self.model.batch_norm else "without"
+        return f"{self.model.name}, {norm} batch norm, {self.model.initialisation} initialisation"
 
     @property
     def layers(self) -> int:
@@ -42,14 +44,16 @@ class Recorded:
 
     def first_to_last(self) -> np.ndarray[Any, Any]:
         """(steps,) gradient norm of the first convolution over that of the last: below 1 where gradients vanish."""
-        ratio: np.ndarray[Any, Any] = self.norms[:, 0] / np.maximum(self.norms[:, -2], SMALLEST)
+        with np.errstate(invalid="ignore"):  # both may be too large for a float32: the ratio is NaN then
+            ratio: np.ndarray[Any, Any] = self.norms[:, 0] / np.maximum(self.norms[:, -2], SMALLEST)
         return ratio
 
 
 SMALLEST = float(np.finfo(np.float32).tiny)  # what a gradient that vanished altogether counts as
-COLUMNS = ("model", "batch_norm", "depth", "step", "gradient")
-MAP_COLUMNS = ("model", "batch_norm", "depth", "step", "layer", "norm")
-MAP_STEPS = 20  # columns of the heat map
+LABELS = ("model", "batch_norm", "initialisation", "depth")
+COLUMNS = (*LABELS, "step", "gradient")
+MAP_COLUMNS = (*LABELS, "step", "layer", "norm")
+MAP_STEPS = 16  # columns of the heat map: more make the committed table larger than the rest of plots/ together
 
 
 def study_gradients(study: GradientStudy, prepared: Path, runtime: Runtime) -> list[Recorded]:
@@ -62,17 +66,21 @@ def study_gradients(study: GradientStudy, prepared: Path, runtime: Runtime) -> l
     _, channels, height, width = split.images.shape
     batches = ImageBatches(split, facts, study.batch_size, study.seed, Augmentation())
     recorded = []
-    for norm in study.batch_norm:
-        for name in ("plain_cnn", "residual_cnn"):
-            for depth in study.depths:
-                settings = DeepCNNModel("deep_cnn", name, study.width, depth, norm)
-                seed_everything(study.seed)
-                model = build(settings, (channels, height, width), len(facts.classes))
-                model = model.to(device).to(memory_format=torch.channels_last)
-                dense, norms = record(model, endless(batches), study)
-                recorded.append(Recorded(settings, dense, norms))
-                print(f"{recorded[-1].family}, depth {depth}: {dense[-1]:.2e} at the last step", flush=True)
+    for settings in nets(study):
+        seed_everything(study.seed)
+        model = build(settings, (channels, height, width), len(facts.classes))
+        model = model.to(device).to(memory_format=torch.channels_last)
+        dense, norms = record(model, endless(batches), study)
+        recorded.append(Recorded(settings, dense, norms))
+        print(f"{recorded[-1].family}, depth {settings.depth}: {dense[-1]:.2e} at the last step", flush=True)
     return recorded
+
+
+def nets(study: GradientStudy) -> Iterator[DeepCNNModel]:
+    """Every net of the study, those that differ in depth alone together."""
+    names: tuple[Literal["plain_cnn", "residual_cnn"], ...] = ("plain_cnn", "residual_cnn")
+    for initialisation, norm, name, depth in product(study.initialisation, study.batch_norm, names, study.depths):
+        yield DeepCNNModel("deep_cnn", name, study.width, depth, norm, initialisation)
 
 
 def endless(batches: ImageBatches) -> Iterator[Batch]:
@@ -108,14 +116,15 @@ def record(
 def gradient_metrics(recorded: list[Recorded], window: int) -> dict[str, Any]:
     """Medians over the last `window` steps, and for each family their slope against the number of layers.
 
-    A slope is in factors of ten per layer: -0.1 means that ten layers more make the gradient ten times smaller.
+    A slope is in factors of ten per layer: -0.1 means that ten layers more make the gradient ten times smaller. What
+    is too large for a float32 is None.
     """
     metrics: dict[str, Any] = {}
     for family in dict.fromkeys(r.family for r in recorded):
         members = [r for r in recorded if r.family == family]
         layers = [r.layers for r in members]
-        dense = [float(np.median(r.dense[-window:])) for r in members]
-        ratios = [float(np.median(r.first_to_last()[-window:])) for r in members]
+        dense = [_median(r.dense[-window:]) for r in members]
+        ratios = [_median(r.first_to_last()[-window:]) for r in members]
         metrics[family] = {
             "dense": {str(r.model.depth): value for r, value in zip(members, dense, strict=True)},
             "first_to_last": {str(r.model.depth): value for r, value in zip(members, ratios, strict=True)},
@@ -124,15 +133,23 @@ def gradient_metrics(recorded: list[Recorded], window: int) -> dict[str, Any]:
     return metrics
 
 
-def _slope(layers: list[int], values: list[float]) -> float:
-    return float(stats.linregress(layers, np.log10(np.maximum(values, SMALLEST))).slope)
+def _median(values: np.ndarray[Any, Any]) -> float | None:
+    median = float(np.median(values))
+    return median if np.isfinite(median) else None
+
+
+def _slope(layers: list[int], values: list[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    if len(numbers) < len(values):
+        return None
+    return float(stats.linregress(layers, np.log10(np.maximum(numbers, SMALLEST))).slope)
 
 
 def dense_rows(recorded: list[Recorded]) -> Iterator[dict[str, Any]]:
     """Rows of `COLUMNS`: the laboratory's figure."""
     for r in recorded:
         for step, gradient in enumerate(r.dense.tolist(), start=1):
-            yield {**_labels(r), "step": step, "gradient": f"{gradient:.5g}"}
+            yield {**_labels(r), "step": step, "gradient": _written(gradient, 5)}
 
 
 def map_rows(recorded: list[Recorded]) -> Iterator[dict[str, Any]]:
@@ -141,12 +158,18 @@ def map_rows(recorded: list[Recorded]) -> Iterator[dict[str, Any]]:
         steps = np.unique(np.linspace(0, len(r.norms) - 1, MAP_STEPS).round().astype(int))
         for step in steps.tolist():
             for layer, norm in enumerate(r.norms[step].tolist(), start=1):
-                yield {**_labels(r), "step": step + 1, "layer": layer, "norm": f"{norm:.3g}"}
+                yield {**_labels(r), "step": step + 1, "layer": layer, "norm": _written(norm, 3)}
+
+
+def _written(value: float, digits: int) -> str:
+    """A number for a table; nothing if it is not finite."""
+    return f"{value:.{digits}g}" if np.isfinite(value) else ""
 
 
 def _labels(r: Recorded) -> dict[str, Any]:
     return {
         "model": r.model.name.removesuffix("_cnn"),
         "batch_norm": "with batch norm" if r.model.batch_norm else "without",
+        "initialisation": r.model.initialisation,
         "depth": r.model.depth,
     }

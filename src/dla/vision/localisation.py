@@ -11,6 +11,9 @@ from scipy import integrate, ndimage
 from torch import nn
 from torch.nn import functional as F
 
+from dla.statistics.intervals import student, wilson
+from dla.vision.cam import enlarge, rescale
+
 THRESHOLDS = np.linspace(0.05, 0.95, 19)
 STEPS = 16  # fractions of a picture that deletion and insertion go through
 
@@ -18,8 +21,37 @@ STEPS = 16  # fractions of a picture that deletion and insertion go through
 # --- where the object is known ------------------------------------------------------------------------------------
 
 
-def pointing_accuracy(maps: NDArray[Any], boxes: NDArray[Any], size: int) -> float:
-    """The pointing game (Zhang et al., arXiv 1608.00507): how often the strongest place lies inside the box.
+def localisation(maps: torch.Tensor, boxes: NDArray[Any], size: int) -> dict[str, Any]:
+    """Pointing game and MaxBoxAcc of maps (N, h, w) of the class that is there, and of what looks at no picture.
+
+    Both ask where an object is whose class is given, whatever the classifier predicts: so do their papers, and a wrong
+    prediction is not the map's mistake.
+    """
+    hits = pointing_hits(maps.numpy(), boxes, size)
+    middle = pointing_hits(np.ones((len(boxes), 1, 1)), boxes, size)
+    lower, upper = wilson(int(hits.sum()), len(hits))
+    return {
+        "pointing": {
+            "n": len(boxes),
+            "map": float(hits.mean()),
+            "lower": lower,
+            "upper": upper,
+            "centred_box": float(middle.mean()),
+            "map_only": int((hits & ~middle).sum()),
+            "centred_box_only": int((middle & ~hits).sum()),
+        },
+        "max_box_accuracy": {
+            "n": len(boxes),
+            "map": max_box_accuracy(enlarge(rescale(maps), size, size).numpy(), boxes),
+            "centred_box": centred_box_accuracy(boxes, size),
+        },
+    }
+
+
+def pointing_hits(maps: NDArray[Any], boxes: NDArray[Any], size: int) -> NDArray[Any]:
+    """The pointing game (Zhang et al., arXiv 1608.00507): whether the strongest place (N,) lies inside the box.
+
+    Their share is the mean over classes of each class's; here every picture counts once.
 
     Parameters
     ----------
@@ -31,14 +63,16 @@ def pointing_accuracy(maps: NDArray[Any], boxes: NDArray[Any], size: int) -> flo
     rows, columns = np.divmod(maps.reshape(count, -1).argmax(1), width)
     x, y = (columns + 0.5) * size / width, (rows + 0.5) * size / height
     left, top, right, bottom = boxes.T
-    return float(np.mean((left <= x) & (x < right) & (top <= y) & (y < bottom)))
+    inside: NDArray[Any] = (left <= x) & (x < right) & (top <= y) & (y < bottom)
+    return inside
 
 
 def max_box_accuracy(maps: NDArray[Any], boxes: NDArray[Any]) -> float:
     """MaxBoxAcc (Choe et al., arXiv 2001.07437): best over thresholds of how often the map's box meets the object's.
 
-    The box of a map (N, H, W), in the range 0 to 1, is that of the largest connected part above the threshold; it meets
-    the object's if they share half of their union (IoU 0.5).
+    As there, the best threshold is that of the very pictures that are scored, which flatters every map a little. The
+    box of a map (N, H, W), in the range 0 to 1, is that of the largest connected part above the threshold; it meets the
+    object's if they share half of their union (IoU 0.5).
     """
     hits = [np.mean([_iou(_box(m >= t), box) >= 0.5 for m, box in zip(maps, boxes, strict=True)]) for t in THRESHOLDS]
     return float(max(hits))
@@ -75,11 +109,34 @@ def _iou(first: Any, second: Any) -> float:
 # --- on any data --------------------------------------------------------------------------------------------------
 
 
+def faithfulness(
+    model: nn.Module, inputs: torch.Tensor, maps: torch.Tensor, random: torch.Tensor, classes: torch.Tensor
+) -> dict[str, Any]:
+    """Deletion and insertion of `maps` (B, H, W) and of `random` ones, and their difference picture by picture."""
+    areas = [deletion_and_insertion(model, inputs, kind, classes) for kind in (maps, random)]
+    return {
+        name: {
+            "n": len(inputs),
+            "map": float(map_area.mean()),
+            "random": float(random_area.mean()),
+            "difference": _mean_with_interval(map_area - random_area),
+        }
+        for name, map_area, random_area in zip(("deletion", "insertion"), *areas, strict=True)
+    }
+
+
+def _mean_with_interval(values: NDArray[Any]) -> dict[str, float | None]:
+    """Mean and Student's 95 % interval of values (N,), which one value has not."""
+    mean, n = float(values.mean()), len(values)
+    lower, upper = student(mean, float(values.std(ddof=1)), n) if n > 1 else (None, None)
+    return {"mean": mean, "lower": lower, "upper": upper}
+
+
 @torch.no_grad()
 def deletion_and_insertion(
     model: nn.Module, inputs: torch.Tensor, maps: torch.Tensor, classes: torch.Tensor
-) -> tuple[float, float]:
-    """Mean areas under the probability of `classes` (B,) as the strongest pixels go, and as they come.
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Areas (B,) under the probability of `classes` (B,) as the strongest pixels go, and as they come.
 
     Petsiuk et al. (arXiv 1806.07421, section 4.1): deletion replaces pixels by the mean colour, strongest first, and is
     low where the map is right; insertion begins with a blurred picture and is high. `inputs` (B, C, H, W) are
@@ -94,8 +151,9 @@ def deletion_and_insertion(
         chosen = rank < round(float(fraction) * order.shape[1])
         deletion.append(_probability(model, inputs.masked_fill(chosen, 0.0), classes))
         insertion.append(_probability(model, torch.where(chosen, inputs, blurred), classes))
-    areas = [integrate.trapezoid(torch.stack(curve).numpy(), dx=1 / STEPS, axis=0) for curve in (deletion, insertion)]
-    return float(areas[0].mean()), float(areas[1].mean())
+    curves = (torch.stack(curve).double().numpy() for curve in (deletion, insertion))
+    gone, come = (integrate.trapezoid(curve, dx=1 / STEPS, axis=0) for curve in curves)
+    return gone, come
 
 
 def blur(inputs: torch.Tensor) -> torch.Tensor:

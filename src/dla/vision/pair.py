@@ -1,4 +1,8 @@
-"""Two trainings from one seed: the same split, the same batches, and where both have a layer the same first weights."""
+"""Two trainings from one seed: the same split, drawn from that seed, the same batches, the same first weights.
+
+Weights are the same where both nets have a layer. Another seed has another split, so that what differs between the two
+over all seeds does not hang on a particular one (Bouthillier et al., arXiv 2103.03098).
+"""
 
 from __future__ import annotations
 

@@ -26,9 +26,20 @@ class Prediction:
     probabilities: tuple[tuple[str, float], ...]  # class and probability, the most probable first
 
     def write_map(self, classifier: Classifier, path: Path) -> None:
-        """Write the photo, at its own resolution, under the map of evidence for its most probable class."""
+        """Write the photo, at its own resolution, under the map of evidence for its most probable class.
+
+        Raises
+        ------
+        UserError
+            If the model has no map of where it looks, or the file cannot be written.
+        """
         predicted = classifier.classes.index(self.probabilities[0][0])
         maps = activation_maps(classifier.model, self.inputs, torch.tensor([predicted]))
+        if maps[0].numel() == 1:
+            raise UserError(
+                f"{path}: the model's last feature map is one place, so there is no map of where it looks; "
+                "take a model that `cam` in params.yaml names"
+            )
         write_picture(path, blend(self.photo, rescale(maps)[0].numpy()))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -15,11 +16,13 @@ from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.models.registry import InputShape, build, count_parameters
 from dla.settings.training import Runtime, Tracking
 from dla.settings.vision import ImageRun
+from dla.statistics.classifiers import PREDICTIONS, predictions
 from dla.training.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, mode
 from dla.training.job import Job, Outcome
 from dla.training.optim import Probe
 from dla.training.runtime import seed_everything, start
 from dla.vision.batches import Augmentation, Facts, ImageBatches, read_split
+from dla.vision.splits import read_training
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Trained:
     input_shape: InputShape
     outcome: Outcome
     test: Scores
-    tested: int  # pictures
+    labels: NDArray[Any]  # (N,) of the test pictures
+    predicted: NDArray[Any]  # (N,) classes
 
     @property
     def fitted(self) -> Fitted:
@@ -45,7 +49,7 @@ class Trained:
         return {
             "data": self.facts.source,
             "validation": asdict(self.fitted.kept.validation),
-            "test": {**asdict(self.test), "n": self.tested},
+            "test": {**asdict(self.test), "n": len(self.labels)},
             "parameters": count_parameters(self.model),
             "best_epoch": self.fitted.kept_epoch,
         }
@@ -54,12 +58,13 @@ class Trained:
         """What one needs to build the model again and to feed it pictures."""
         return {"run": asdict(self.run), "input_shape": self.input_shape, **asdict(self.facts)}
 
-    def write(self, weights: Path, metrics: Path, curves: Path) -> None:
+    def write(self, weights: Path, metrics: Path, curves: Path, tested: Path) -> None:
         """Write all results, then forget the checkpoint."""
         tensors = {name: value.cpu().numpy() for name, value in self.model.state_dict().items()}
         write_tensors(weights, tensors, self.metadata())
         write_metrics(metrics, self.metrics())
         write_table(curves, COLUMNS, self.fitted.rows(self.name))
+        write_table(tested, PREDICTIONS, predictions(self.labels, self.predicted, self.facts.classes))
         self.outcome.checkpoint.discard()
 
 
@@ -84,8 +89,7 @@ def train_image_run(
         If the data are missing or broken, the device is not there, or the loss is no longer finite.
     """
     device = start(runtime)
-    training, facts = read_split(prepared, "train", device)
-    validation, _ = read_split(prepared, "validation", device)
+    training, validation, facts = read_training(prepared, run.split_seed, device)
     _, channels, height, width = training.images.shape
     input_shape = (channels, height, width)
     seed_everything(run.seed)
@@ -104,11 +108,19 @@ def train_image_run(
         model, data, flops, probe=probe(model) if probe else None
     )
     test, _ = read_split(prepared, "test", device)
-    scores = evaluate(model, model, ImageBatches(test, facts, EVALUATION_BATCH), CrossEntropy(), outcome.plan)
-    return Trained(name, model, run, facts, input_shape, outcome, scores, len(test.labels))
+    testing = ImageBatches(test, facts, EVALUATION_BATCH)
+    scores, predicted = evaluate(model, model, testing, CrossEntropy(), outcome.plan), predict(model, testing, outcome)
+    return Trained(name, model, run, facts, input_shape, outcome, scores, test.labels.cpu().numpy(), predicted)
 
 
 EVALUATION_BATCH = 256  # pictures; no gradients are kept, so memory is no concern
+
+
+@torch.no_grad()
+def predict(model: nn.Module, batches: ImageBatches, outcome: Outcome) -> NDArray[Any]:
+    """The most probable class (N,) of every picture, computed as the model was trained."""
+    with mode(model, training=False), outcome.plan.autocast():
+        return torch.cat([model(inputs).argmax(-1) for inputs, _ in batches.epoch(0)]).cpu().numpy()
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from dla.core.artifacts import read_tensors
 from dla.core.contents import REMEDY, load_weights
 from dla.core.errors import UserError
 from dla.models.registry import InputShape, build
+from dla.settings.params import untrained
 from dla.settings.parsing import parse_kept
 from dla.settings.values import Count
 from dla.settings.vision import ImageRun
@@ -58,8 +59,7 @@ def read_classifier(name: str, folder: Path = FOLDER) -> Classifier:
     """
     path = folder / f"{name}.safetensors"
     if not path.exists():
-        there = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none yet"
-        raise UserError(f"{path}: is missing; `dvc repro train@{name}` makes it; trained: {there}")
+        raise untrained(path, ["train"], sorted(file.stem for file in folder.glob("*.safetensors")))
     tensors, metadata = read_tensors(path)
     facts = parse_kept(Metadata, metadata, path)
     if not facts.classes or not facts.input_shape[0] == len(facts.mean) == len(facts.std):

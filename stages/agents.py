@@ -1,0 +1,27 @@
+"""Compare the agents of all runs over their seeds.
+
+    python stages/agents.py
+
+Reads  params.yaml: agents, the names under agent; metrics/agent/
+Writes metrics/agents.json, plots/agents/{aggregate,profile}.csv
+"""
+
+from pathlib import Path
+
+from dla.core import stage
+from dla.core.artifacts import read_metrics, write_metrics, write_table
+from dla.rl.comparison import AGGREGATE, PROFILE, aggregate_rows, compare_agents, profile_rows
+from dla.settings.params import load_params
+
+
+def main() -> None:
+    params = load_params()
+    metrics = {name: read_metrics(Path(f"metrics/agent/{name}.json")) for name in params.agent}
+    comparison = compare_agents(metrics, params.agents)
+    write_metrics(Path("metrics/agents.json"), comparison)
+    write_table(Path("plots/agents/aggregate.csv"), AGGREGATE, aggregate_rows(comparison))
+    write_table(Path("plots/agents/profile.csv"), PROFILE, profile_rows(metrics, params.agents))
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__)

@@ -1,0 +1,60 @@
+"""A laboratory's figure stands beside the run that has its settings, and beside no other."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dla.report.laboratories import ACCURACY
+from dla.settings.params import load_params
+
+from .conftest import ROOT
+
+FULL = replace(load_params(ROOT / "params.yaml"), budget="full")
+
+# What the laboratories' texts and code say of the image classifiers whose accuracy they state.
+ADAM = {"optimizer": "adam", "schedule": "constant", "weight_decay": 0.0, "label_smoothing": 0.0}
+SKIP_MLP = {"model.name": "skip_mlp", "model.widths": (128, 64, 64), "model.dropout": 0.5}
+STATED: dict[str, dict[str, Any]] = {
+    "mnist-mlp-64": {"model.name": "mlp", "model.widths": (64, 64), "learning_rate": 1e-4, "epochs": 50},
+    "mnist-skip-mlp": {**SKIP_MLP, "learning_rate": 1e-4, "epochs": 50},
+    "cifar10-skip-mlp": {**SKIP_MLP, "learning_rate": 1e-4, "epochs": 50},
+    "cifar10-cnn": {
+        "model.name": "cnn",
+        "model.widths": (64, 128, 256, 128, 64),
+        "model.dropout": 0.3,
+        "learning_rate": 1e-3,
+        "epochs": 75,
+    },
+}
+
+
+def test_a_figure_of_an_image_classifier_is_that_of_a_run_whose_settings_are_stated() -> None:
+    shown = {stage.partition("@")[2] for stage in ACCURACY if stage.startswith("train@")}
+    assert shown == set(STATED)
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_a_run_beside_a_laboratorys_figure_has_its_settings_under_budget_full(name: str) -> None:
+    run = FULL.image_run(name)
+    for setting, stated in {**ADAM, "batch_size": 64, **STATED[name]}.items():
+        place, _, last = setting.rpartition(".")
+        assert getattr(run.model if place else run, last) == stated, setting
+    assert run.data == name.partition("-")[0]
+    assert (run.examples, run.crop_padding, run.flip) == (None, 0, False)
+
+
+# --- reasons --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("section", ["runtime", "data", "train", "cam"])
+def test_every_number_of_the_image_runs_has_a_reason(section: str) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    (block,) = re.findall(rf"^{section}:[^\n]*\n(.*?)(?=^\w|\Z)", text, re.DOTALL | re.MULTILINE)
+    settings = [line for line in block.splitlines() if not line.strip().startswith("#")]
+    numbers = [line for line in settings if re.search(r":.*(?<![\w.\-/*])\d", line.partition(" # ")[0])]
+    assert [line for line in numbers if " # " not in line] == []
+    assert numbers or section == "runtime"
