@@ -144,7 +144,7 @@ def test_a_missing_column_is_an_error_that_lists_the_columns(digits_raw: Path, t
 
 
 def test_a_missing_split_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="has no files of split 'train'"):
+    with pytest.raises(UserError, match="has no split 'train'"):
         prepare(tmp_path, MNIST, tmp_path / "p.safetensors", "embedded")
 
 

@@ -180,7 +180,7 @@ WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "line", "tree"]
 
 
 def write_counter(path: Path) -> None:
-    tensors = {
+    tensors: dict[str, Any] = {
         "ngrams": np.frombuffer(b"a line\nline\ntree", np.uint8),
         "idf": np.ones(3, np.float32),
         "weights": np.array([[1, 2, 3], [3, 2, 1]], np.float32),
@@ -202,7 +202,8 @@ def write_encoder(folder: Path) -> None:
 
 
 def write_head(path: Path) -> None:
-    head = replace(PARAMS.classify["mlp"], widths=(4,))
+    chosen: Any = PARAMS.classify["mlp"]
+    head = replace(chosen, widths=(4,))
     net = perceptron(torch.zeros(8), torch.ones(8), (4,), 2, head.dropout)
     facts = {"classes": ["plots", "graphs"], "source": "embedded", "embed": asdict(PARAMS.embed["ag_news"])}
     write_tensors(
@@ -284,7 +285,7 @@ def write_prepared(path: Path) -> None:
 
 
 def write_agent(path: Path) -> None:
-    run = replace(PARAMS.agent["cartpole-ppo"], widths=(3,))
+    run: Any = replace(PARAMS.agent["cartpole-ppo"], widths=(3,))
     place = gymnasium.make("CartPole-v1")
     weights = ActorCritic(run, place.observation_space, place.action_space).state_dict()
     write_tensors(path, {f"1.{name}": value.numpy() for name, value in weights.items()}, {"agent": asdict(run)})

@@ -54,7 +54,11 @@ def write(folder: Path, columns: dict[str, list[Any]], features: dict[str, Any])
 
 def pictures(folder: Path, count: int = 20) -> Path:
     made = [Image.fromarray(np.full((8, 8), i, np.uint8)) for i in range(count)]
-    columns = {"image": made, "label": [i % 2 for i in range(count)], "name": [str(i) for i in range(count)]}
+    columns: dict[str, list[Any]] = {
+        "image": made,
+        "label": [i % 2 for i in range(count)],
+        "name": [str(i) for i in range(count)],
+    }
     return write(folder, columns, {"image": datasets.Image(), "label": LABEL, "name": datasets.Value("string")})
 
 
