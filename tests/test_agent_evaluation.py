@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -360,13 +357,3 @@ def test_an_environment_that_cannot_be_drawn_has_a_recording_that_says_so(
         assert np.ptp(np.asarray(picture.convert("L"))) > 0  # there are words on it
     assert main(["play", "blind", "--render", "gif", "blind.gif"]) == 2
     assert "environment 'test/Chain-v0': cannot be drawn as rgb_array" in capsys.readouterr().err
-
-
-def test_drawing_without_a_screen_says_nothing() -> None:
-    code = (
-        "from dla.rl.environments import Place\ne = Place('CartPole-v1').make_one('rgb_array')\ne.reset(); e.render()"
-    )
-    hidden = ("SDL_VIDEODRIVER", "XDG_RUNTIME_DIR", "DISPLAY", "WAYLAND_DISPLAY")
-    variables = {name: value for name, value in os.environ.items() if name not in hidden}
-    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("", "")
