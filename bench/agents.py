@@ -103,7 +103,7 @@ def linear(value: float) -> Callable[[float], float]:
     return lambda left: value * left
 
 
-def their_model(run: Run, environments: Any, seed: int, clip: Schedule) -> Any:
+def their_model(run: Run, environments: Any, seed: int, clip: Schedule | None) -> Any:
     import stable_baselines3 as sb3
 
     rate = linear(run.learning_rate) if run.anneal else run.learning_rate
@@ -117,7 +117,7 @@ def their_model(run: Run, environments: Any, seed: int, clip: Schedule) -> Any:
             batch_size=run.copies * run.rollout // run.minibatches,
             n_epochs=run.epochs,
             gae_lambda=run.gae_lambda,
-            clip_range=clip,
+            clip_range=clip or run.clip,
             ent_coef=run.entropy_coefficient,
             vf_coef=run.value_coefficient,
             max_grad_norm=run.gradient_clip,
@@ -148,7 +148,7 @@ def theirs(run: Run, seed: int, clip: Schedule | None = None) -> Pass:
 
     torch.set_num_threads(1)
     environments = make_vec_env(run.environment, n_envs=run.copies, seed=first_seed("training", seed * 1_000_003, 1))
-    model = their_model(run, environments, seed, clip or getattr(run, "clip", 0.0))
+    model = their_model(run, environments, seed, clip)
     clock = Clock(run, seed)
 
     class Listen(BaseCallback):  # type: ignore[misc]  # stable-baselines3 is not there for the type checker
@@ -163,6 +163,7 @@ def theirs(run: Run, seed: int, clip: Schedule | None = None) -> Pass:
 
 def zoo(run: Run, seed: int) -> Pass:
     """Stable-Baselines3 as github.com/DLR-RM/rl-baselines3-zoo has it in hyperparams/ppo.yml, CartPole-v1."""
+    assert isinstance(run, PPORun)
     published = replace(
         run,
         steps=min(run.steps, 100_000),
@@ -202,7 +203,7 @@ ARMS: dict[str, dict[str, Arm]] = {
 
 
 def median(passes: list[Pass], key: str) -> float:
-    return statistics.median(getattr(one, key) for one in passes)
+    return float(statistics.median(getattr(one, key) for one in passes))
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ def algorithms(metrics: Mapping[str, Metrics], there: Mapping[str, Environment])
         for name, environment in there.items()
         if environment.normalised is not None and all(name in its for its in runs.values())
     ]
-    scores = {
+    scores: Agents = {
         algorithm: [(there[name].normalised or {})[its[name]][0] for name in shared] for algorithm, its in runs.items()
     }
     return shared, scores if shared else {}
