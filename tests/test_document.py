@@ -46,7 +46,7 @@ def test_plain_content_comes_back_as_it_is(tmp_path: Path) -> None:
         ("a: 2020-01-01", "a = 2020-01-01 is a date; put it in quotes"),
         ("a: 2020-99-99", "is not valid YAML: month must be in"),
         ("a: " + "9" * 5000, "is not valid YAML: Exceeds the limit"),
-        ("a: 0x" + "f" * 9000, "a is a number of more than 64 bits"),
+        ("a: 0x" + "f" * 9000, "a is a number of more than 256 bits"),
         ("a: [0, 1, !!binary eA==]", "a.2 is a bytes, which no setting is"),
         ("a: !!set {x}", "a is a set, which no setting is"),
         ("a: !!bool x", "is not valid YAML"),
