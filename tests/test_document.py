@@ -62,3 +62,11 @@ def test_what_is_not_plain_content_is_one_line(tmp_path: Path, text: str, words:
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 400
     assert time.monotonic() - began < 2
+
+
+def test_an_error_is_one_line_of_bounded_length() -> None:
+    assert str(UserError("a\n  b\u2028c\n")) == "a b c"
+    long = str(UserError(f"x.yaml: {'x' * 5000} is wrong; mend it"))
+    assert len(long) < 1600
+    assert long.startswith("x.yaml: x")
+    assert long.endswith("x is wrong; mend it")
