@@ -46,7 +46,7 @@ def test_plain_content_comes_back_as_it_is(tmp_path: Path) -> None:
         ("a: 2020-01-01", "a = 2020-01-01 is a date; put it in quotes"),
         ("a: 2020-99-99", "is not valid YAML: month must be in"),
         ("a: " + "9" * 5000, "is not valid YAML: Exceeds the limit"),
-        ("a: 0x" + "f" * 9000, "a is a number of more than 64 bits"),
+        ("a: 0x" + "f" * 9000, "a is a number of more than 256 bits"),
         ("a: [0, 1, !!binary eA==]", "a.2 is a bytes, which no setting is"),
         ("a: !!set {x}", "a is a set, which no setting is"),
         ("a: !!bool x", "is not valid YAML"),
@@ -62,3 +62,11 @@ def test_what_is_not_plain_content_is_one_line(tmp_path: Path, text: str, words:
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 400
     assert time.monotonic() - began < 2
+
+
+def test_an_error_is_one_line_of_bounded_length() -> None:
+    assert str(UserError("a\n  b\u2028c\n")) == "a b c"
+    long = str(UserError(f"x.yaml: {'x' * 5000} is wrong; mend it"))
+    assert len(long) < 1600
+    assert long.startswith("x.yaml: x")
+    assert long.endswith("x is wrong; mend it")

@@ -18,14 +18,19 @@ TOO_LARGE = (
 )
 
 
+LONGEST = 1500  # characters of a message
+
+
 class UserError(Exception):
     """Something outside the code is wrong: parameters, data, network, disk. Shown as one line, exit code 2.
 
-    What libraries say of an error has several lines at times; here they become one.
+    What libraries say of an error has several lines at times; here they become one. Of one that quotes a long value
+    beginning and end are left: what is wrong, and what to do.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(line.strip() for line in message.splitlines() if line.strip()))
+        line = " ".join(part.strip() for part in message.splitlines() if part.strip())
+        super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}")
 
 
 def of_system(error: OSError) -> UserError:

@@ -77,8 +77,8 @@ def _require_plain(content: Any, path: Path) -> None:
             raise UserError(f"{place} = {value} is a date; put it in quotes")
         elif not isinstance(value, list | str | int | float | None):
             raise UserError(f"{place} is a {type(value).__name__}, which no setting is")
-        elif isinstance(value, int) and value.bit_length() > 64:
-            raise UserError(f"{place} is a number of more than 64 bits, which no setting is")
+        elif isinstance(value, int) and value.bit_length() > 256:
+            raise UserError(f"{place} is a number of more than 256 bits, which no setting is")
 
 
 def _walk(content: Any, where: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

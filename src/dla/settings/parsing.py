@@ -78,7 +78,7 @@ def _walkable(location: tuple[int | str, ...], content: object) -> list[int | st
             content = content.get(key)
             keys.append(key)
         elif isinstance(content, list) and isinstance(key, int):
-            content = content[key]
+            content = content[key] if key < len(content) else None  # one too few
             keys.append(key)
     return keys
 
