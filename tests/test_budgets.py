@@ -101,8 +101,8 @@ CAPS = {  # of a section of `budgets`, whatever of it is capped
     "agent": {"seeds": 1, "steps": 1024, "episodes": 2, "validation_episodes": 2, "points": 2, "checkpoints": 1},
 }
 KEPT = {  # of the sections with many entries that are alike: what a chapter needs to say what it has to say
-    "train": ("cifar10-plain-20", "cifar10-plain-56", "cifar10-cnn"),
-    "cam": ("cifar10-cnn",),
+    "train": ("cifar10-plain-20", "cifar10-plain-56", "imagenette-cnn"),
+    "cam": ("imagenette-cnn",),
     "agent": ("cartpole-ppo",),
 }
 

@@ -398,7 +398,8 @@ def test_a_fresh_clone_can_run_the_demo_and_doctor_asks_nobody_and_changes_nothi
     found = {finding["subject"]: finding for finding in told["findings"]}
     assert (code, told["ready"]) == (0, True)
     assert Hub.asked == []
-    assert found["stages"]["stages"] == len(found["stages"]["changed"]) > 60
+    # All but `agents`, which reads and writes nothing but what is committed.
+    assert found["stages"]["stages"] - 1 == len(found["stages"]["changed"]) > 60
     assert found["disk"]["needed"] > 0
     assert [finding["subject"] for finding in told["findings"] if finding["problem"]] == ["plots page"]
     changed = subprocess.run(["git", "diff", "--stat"], cwd=clone, capture_output=True, text=True, check=True)

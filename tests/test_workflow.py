@@ -190,7 +190,7 @@ TEXTS = {
     [
         ({"train.cifar10-cnn.epochs": 3}, {"train@cifar10-cnn"}),
         ({"data.mnist.image_size": 32}, {"prepare@mnist"}),
-        ({"sources.cifar10.revision": "v2"}, {"download@cifar10"}),
+        ({"sources.cifar10.revision": "v2"}, {"download@cifar10", "prepare@cifar10"}),
         ({"budgets.full.train.cnn": {"epochs": 3}}, set()),
         ({"budgets.demo.train.resnet50.epochs": 1}, {"train@cifar10-resnet50"}),
         ({"tracking.wandb": True}, set()),

@@ -133,7 +133,7 @@ def _table(environment: str, runs: Judged) -> Table:
         rows.append((name, "none", "none", _mean(baseline), "", "", success))
     threshold = f"its published threshold is {first['threshold']:g}" if "threshold" in first else "it has no threshold"
     caption = (
-        f"{environment}: episodes on test seeds, {threshold}. A seed's `solved at` is the first point of its curve "
+        f"{environment}: episodes on test seeds, {threshold}. A seed has solved it at the first point of its curve "
         "whose greedy validation episodes reach that. Intervals are over seeds, of the baselines over episodes."
     )
     header = ("", "steps", "seeds", "greedy return (95 % interval)", "sampled return", "solved at step", "success")
