@@ -91,7 +91,7 @@ CAPS = {  # of a section of `budgets`, whatever of it is capped
     "pair": {"epochs": 1, "examples": 16, "batch_size": 8, "width": 4},
     "gradients": {"steps": 2, "window": 2, "batch_size": 4, "width": 4},
     "cam": {"pictures": 2, "scored": 2},
-    "embed": {"examples": 48, "max_tokens": 48},
+    "embed": {"examples": 64, "max_tokens": 48},
     "classify": {"epochs": 1},
     "finetune": {"epochs": 2, "examples": 48, "batch_size": 4, "max_tokens": 48},
     "tsne": {"points": 50},
