@@ -136,7 +136,7 @@ def _table(environment: str, runs: Judged) -> Table:
         f"{environment}: episodes on test seeds, {threshold}. A seed has solved it at the first point of its curve "
         "whose greedy validation episodes reach that. Intervals are over seeds, of the baselines over episodes."
     )
-    header = ("", "steps", "seeds", "greedy return (95 % interval)", "sampled return", "solved at step", "success")
+    header = ("policy", "steps", "seeds", "greedy return (95 % interval)", "sampled return", "solved at step", "success")
     return Table(caption, header, rows)
 
 
@@ -206,5 +206,5 @@ def _pairs(comparison: dict[str, Any]) -> list[Block]:
         "corrected for the number of pairs (Holm), algorithms and runs apart; beside it the smallest p-value that so "
         "few seeds can have."
     )
-    header = ("", "against", "is better", f"{confidence} interval", "exact test", "at best", "shown")
+    header = ("compared", "against", "is better", f"{confidence} interval", "exact test", "at best", "shown")
     return [Table(caption, header, rows)]
