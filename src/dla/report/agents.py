@@ -136,7 +136,8 @@ def _table(environment: str, runs: Judged) -> Table:
         f"{environment}: episodes on test seeds, {threshold}. A seed has solved it at the first point of its curve "
         "whose greedy validation episodes reach that. Intervals are over seeds, of the baselines over episodes."
     )
-    header = ("policy", "steps", "seeds", "greedy return (95 % interval)", "sampled return", "solved at step", "success")
+    returns = ("greedy return (95 % interval)", "sampled return")
+    header = ("policy", "steps", "seeds", *returns, "solved at step", "success")
     return Table(caption, header, rows)
 
 
