@@ -110,11 +110,11 @@ def _curves(environment: str, runs: Judged, results: Results) -> list[Block]:
     references = {name: baseline["mean"] for name, baseline in _baselines(first).items()}
     references |= {"threshold": first["threshold"]} if "threshold" in first else {}
     caption = (
-        f"{environment}: return of complete greedy episodes on validation seeds, of several training seeds their mean "
-        f"and standard deviation. Dashed: {', '.join(references)}."
+        f"{environment}: return of complete greedy episodes on validation seeds, of several training seeds their mean, "
+        f"lowest and highest. Dashed: {', '.join(references)}."
     )
     axes = ("step", "steps of all copies"), ("return", "return of an episode")
-    return [Chart(caption, charts.band(rows, *axes, "run", references))]
+    return [Chart(caption, charts.span(rows, *axes, "run", references))]
 
 
 def _baselines(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -47,21 +47,35 @@ def curves(
     return _finish(encoded.add_params(chosen))
 
 
-def band(rows: list[Row], x: Column, y: Column, colour: str, references: dict[str, float] | None = None) -> Spec:
-    """The mean over seeds as a line, a standard deviation to either side as a band; `references` as dashed lines."""
+def band(rows: list[Row], x: Column, y: Column, colour: str) -> Spec:
+    """The mean over seeds as a line, a standard deviation to either side as a band."""
     base = alt.Chart(_data(rows)).encode(x=_axis(alt.X, x), color=_colour(rows, colour))
-    between = base.mark_errorband(extent="stdev", opacity=0.25).encode(y=_axis(alt.Y, y))
-    mean = base.mark_line(point={"size": 24}).encode(
+    deviation = base.mark_errorband(extent="stdev", opacity=0.25).encode(y=_axis(alt.Y, y))
+    return _finish(_over_seeds(rows, deviation, x, y, colour))
+
+
+def span(rows: list[Row], x: Column, y: Column, colour: str, references: dict[str, float]) -> Spec:
+    """The mean over seeds as a line, from the lowest to the highest a band; `references` as dashed lines.
+
+    For what has bounds, such as a return: a standard deviation to either side may lie beyond them.
+    """
+    base = alt.Chart(_data(rows)).encode(x=_axis(alt.X, x), color=_colour(rows, colour))
+    lowest = alt.Y(f"min({y[0]}):Q", title=y[1], scale=alt.Scale(zero=False))
+    between = base.mark_area(opacity=0.25).encode(y=lowest, y2=f"max({y[0]}):Q")
+    named = alt.Chart(_data([{"name": name, y[0]: value} for name, value in references.items()]))
+    rules = named.mark_rule(strokeDash=[4, 4], color="currentColor", opacity=0.5)
+    lines = rules.encode(y=f"{y[0]}:Q", tooltip=_told(["name"], [y[0]]))
+    return _finish(_over_seeds(rows, between, x, y, colour) + lines)
+
+
+def _over_seeds(rows: list[Row], between: Any, x: Column, y: Column, colour: str) -> Any:
+    """The mean over seeds as a line, over the band `between`; one seed has no spread."""
+    mean = alt.Chart(_data(rows)).encode(x=_axis(alt.X, x), color=_colour(rows, colour))
+    line = mean.mark_line(point={"size": 24}).encode(
         y=alt.Y(f"mean({y[0]}):Q", title=y[1], scale=alt.Scale(zero=False)),
         tooltip=[*_told([colour], [x[0], f"mean({y[0]})"]), alt.Tooltip("count():Q", title="seeds")],
     )
-    several = len({row["seed"] for row in rows}) > 1  # one seed has no spread
-    chart = between + mean if several else mean
-    if references:
-        named = alt.Chart(_data([{"name": name, y[0]: value} for name, value in references.items()]))
-        rules = named.mark_rule(strokeDash=[4, 4], color="currentColor", opacity=0.5)
-        chart += rules.encode(y=f"{y[0]}:Q", tooltip=_told(["name"], [y[0]]))
-    return _finish(chart)
+    return between + line if len({row["seed"] for row in rows}) > 1 else line
 
 
 def profile(rows: list[Row], x: Column, y: Column, colour: str) -> Spec:
