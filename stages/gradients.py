@@ -9,7 +9,7 @@ Writes metrics/gradients.json, plots/gradients/dense.csv, plots/gradients/layers
 from pathlib import Path
 
 from dla.core import stage
-from dla.core.artifacts import write_metrics, write_table
+from dla.core.artifacts import read_tensors, write_metrics, write_table
 from dla.settings.params import load_params
 from dla.vision.gradients import COLUMNS, MAP_COLUMNS, dense_rows, gradient_metrics, map_rows, study_gradients
 
@@ -17,9 +17,10 @@ from dla.vision.gradients import COLUMNS, MAP_COLUMNS, dense_rows, gradient_metr
 def main() -> None:
     params = load_params()
     study = params.gradient_study
-    recorded = study_gradients(study, Path(f"data/prepared/{study.data}.safetensors"), params.runtime)
+    prepared = Path(f"data/prepared/{study.data}.safetensors")
+    recorded = study_gradients(study, prepared, params.runtime)
     summary = gradient_metrics(recorded, study.window)
-    write_metrics(Path("metrics/gradients.json"), {"data": params.budgeted.data.source, **summary})
+    write_metrics(Path("metrics/gradients.json"), {"data": read_tensors(prepared, "none.")[1]["source"], **summary})
     write_table(Path("plots/gradients/dense.csv"), COLUMNS, dense_rows(recorded))
     write_table(Path("plots/gradients/layers.csv"), MAP_COLUMNS, map_rows(recorded))
 

@@ -2,7 +2,7 @@
 
     python stages/repeats.py
 
-Reads  params.yaml: repeats, pair.first.label, pair.second.label; data/pairs/
+Reads  params.yaml: repeats, pair.first.label, pair.second.label; data/pairs/, metrics/pair/
 Writes metrics/repeats.json, plots/repeats/{curves,gradients,finals}.csv
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from dla.core import stage
 from dla.core.artifacts import write_metrics, write_table
 from dla.settings.params import load_params
-from dla.vision.repeats import FINALS, final_rows, measures, read_pairs, summarise
+from dla.vision.repeats import FINALS, final_rows, measures, read_origin, read_pairs, summarise
 
 
 def main() -> None:
@@ -20,7 +20,8 @@ def main() -> None:
     rows = read_pairs(Path("data/pairs/curves"), params.repeats.seeds)
     gradients = read_pairs(Path("data/pairs/gradients"), params.repeats.seeds)
     summary = summarise(measures(rows, labels, params.repeats), labels, params.repeats)
-    write_metrics(Path("metrics/repeats.json"), {"data": params.budgeted.data.source, **summary})
+    origin = read_origin(Path("metrics/pair"), params.repeats.seeds)
+    write_metrics(Path("metrics/repeats.json"), {"data": origin, **summary})
     write_table(Path("plots/repeats/curves.csv"), list(rows[0]), rows)
     write_table(Path("plots/repeats/gradients.csv"), list(gradients[0]), gradients)
     write_table(Path("plots/repeats/finals.csv"), FINALS, final_rows(rows))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dla.core.artifacts import read_table
+from dla.core.artifacts import read_metrics, read_table
 from dla.settings.vision import Repeats
 from dla.statistics.paired import Paired, compare, describe
 
@@ -21,6 +21,12 @@ Row = dict[str, Any]
 def read_pairs(folder: Path, seeds: tuple[int, ...]) -> list[Row]:
     """The rows of FOLDER/SEED.csv of every seed, in the order of the seeds."""
     return [row for seed in seeds for row in read_table(folder / f"{seed}.csv")]
+
+
+def read_origin(folder: Path, seeds: tuple[int, ...]) -> str:
+    """Where the pictures of all pairs come from, by what FOLDER/SEED.json say: embedded, hub, folder, or several."""
+    found = [trained["data"] for seed in seeds for trained in read_metrics(folder / f"{seed}.json").values()]
+    return ", ".join(dict.fromkeys(found))
 
 
 def measures(rows: list[Row], labels: tuple[str, str], settings: Repeats) -> dict[str, Paired]:
