@@ -73,10 +73,19 @@ def started(*command: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("after", ["", " && true"])  # with more to do, a shell stays between DVC and the stage
-def test_a_stage_ends_with_the_dvc_that_started_it(place: Path, after: str, sign: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    "interrupt", [signal.SIG_DFL, signal.SIG_IGN]
+)  # ignored: what a script put into the background
+def test_a_stage_ends_with_the_dvc_that_started_it(
+    place: Path, after: str, sign: signal.Signals, interrupt: signal.Handlers
+) -> None:
     (place / "dvc.yaml").write_text(DVC_YAML.format(command=f"{sys.executable} stages/slow.py one{after}"))
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], check=True)
-    dvc = subprocess.Popen([sys.executable, "-m", "dvc", "repro", "-q"], stdout=subprocess.DEVNULL)
+    dvc = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "-q"],
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, interrupt),
+    )
     pid = running()
     dvc.send_signal(sign)
     dvc.wait()

@@ -16,12 +16,14 @@ from pathlib import Path
 
 STARTED_BY_DVC = "DVC_STAGE"  # a variable that DVC sets for every command it runs
 PROC = Path("/proc")
+END = signal.SIGUSR1  # not SIGINT, which is ignored in what a script's shell has put into the background
 GRACE = 3.0  # seconds that the stage has to remove what is half written
 
 
 def end_with_dvc() -> None:
     """From now on, end this process soon after the DVC that started it, if one did."""
     if STARTED_BY_DVC in os.environ and (dvc := _find_dvc()) is not None:
+        signal.signal(END, signal.default_int_handler)
         threading.Thread(target=_wait_and_end, args=(dvc,), daemon=True).start()
 
 
@@ -56,7 +58,7 @@ def _wait_and_end(process: int) -> None:
     _wait_for_end(process)
     with suppress(OSError):  # the terminal may have ended too
         print("error: dvc has ended, and so does the stage that it started; a checkpoint stays", file=sys.stderr)
-    os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C does, so that nothing half written is left
+    signal.pthread_kill(threading.main_thread().ident or 0, END)  # as Ctrl-C, so that nothing half written is left
     time.sleep(GRACE)
     os._exit(130)
 
