@@ -279,13 +279,13 @@ from dla.settings.training import Runtime
 from dla.text import encode, embed
 encode.BATCH_TOKENS["cpu"], encode.SHARD_TOKENS = 40, 1
 stop_after, shards = int(sys.argv[1]), []
-write = encode.write_tensors
-def counted(path, tensors):
-    write(path, tensors)
+write = encode.write_state
+def counted(path, state):
+    write(path, state)
     shards.append(path)
     if len(shards) == stop_after:
         os.kill(os.getpid(), signal.SIGKILL)
-encode.write_tensors = counted
+encode.write_state = counted
 embed.embed(
     Embedding(data="race", encoder="tiny", formulation="separate", pooling="mean", max_tokens=64),
     Path("race.parquet"), Path(sys.argv[2]), Runtime("cpu", "float32", "never"), Path("features.safetensors"))
