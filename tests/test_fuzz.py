@@ -338,9 +338,7 @@ def test_damaged_files(
     examples: int, kind: str, tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(trained)
-    name, write, read = KINDS[kind]
-    file = tmp_path / name
-    write(file)
+    file, read = _written(kind, tmp_path)
     good, others = file.read_bytes(), _others(tmp_path / "others")
     read(file)
 
@@ -349,6 +347,13 @@ def test_damaged_files(
         succeeds_or_says(partial(read, file))
 
     many(check, examples, RANDOMS)
+
+
+def _written(kind: str, folder: Path) -> tuple[Path, Callable[[Path], object]]:
+    """A whole file of one kind, and what reads it."""
+    name, write, read = KINDS[kind]
+    write(folder / name)
+    return folder / name, read
 
 
 def _others(folder: Path) -> list[bytes]:
@@ -367,9 +372,7 @@ def test_whole_files_of_another_content(
 ) -> None:
     """Tensors missing or of another shape or kind, facts missing or of another kind, in files that are whole."""
     monkeypatch.chdir(trained)
-    name, write, read = KINDS[kind]
-    file = tmp_path / name
-    write(file)
+    file, read = _written(kind, tmp_path)
     tensors, facts = read_tensors(file)
 
     def check(random: Random) -> None:
