@@ -1,0 +1,1 @@
+"""The stages of a DVC project side by side, with the results of `dvc repro`."""
