@@ -12,11 +12,13 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dla.core.errors import UserError
 from dla.run import devices
 from dla.run.slots import Grant, Slots
 from dla.run.task import Ended, Needs, Task
@@ -35,12 +37,20 @@ class LocalExecutor:
     Parameters
     ----------
     slots : what there is to share out
+    gpus : the devices among it, as CUDA_VISIBLE_DEVICES names them
     preload : libraries that are imported once, for all commands `python SCRIPT ARGUMENTS`; see `launcher`
     note : takes a sentence for the user
     """
 
-    def __init__(self, slots: Slots, preload: Sequence[str] = (), note: Callable[[str], None] = print) -> None:
+    def __init__(
+        self,
+        slots: Slots,
+        gpus: Sequence[str] = (),
+        preload: Sequence[str] = (),
+        note: Callable[[str], None] = print,
+    ) -> None:
         self.slots = slots
+        self._gpus = gpus
         self._preload = list(preload)
         self._note = note
         self._grants: dict[str, Grant] = {}
@@ -57,7 +67,7 @@ class LocalExecutor:
     def start(self, task: Task) -> None:
         """Begin the task; there must be room for it."""
         grant = self._grants[task.name] = self.slots.take(task.needs)
-        variables = environment(task, grant.threads) | devices.variables(grant.gpu)
+        variables = environment(task, grant.threads) | devices.variables(grant.gpu, self._gpus)
         commands = [shell(command, variables) for command in task.commands]
         script = python_script(task, variables) if self._preload else None
         task.log.parent.mkdir(parents=True, exist_ok=True)
@@ -200,3 +210,34 @@ def python_script(task: Task, variables: dict[str, str]) -> list[str] | None:
 
 
 GRACE = 10.0  # seconds between an interrupt and the end of what does not heed it
+
+
+def on_this_machine(
+    root: Path, jobs: int, gpus: str = "auto", jobs_per_gpu: int = 1, note: Callable[[str], None] = print
+) -> LocalExecutor:
+    """An executor that shares out so many CPU threads, and GPUs as `devices.choose` takes them.
+
+    What is imported beforehand is for the project at `root` to say, in its pyproject.toml: `[tool.dla.run] preload`.
+
+    Raises
+    ------
+    UserError
+        If a device is not there, or pyproject.toml is not what it should be.
+    """
+    chosen = devices.choose(gpus)
+    slots = Slots(jobs, chosen, jobs_per_gpu, lambda gpu: devices.has_memory(gpu, 1 / jobs_per_gpu))
+    return LocalExecutor(slots, chosen, _preload(root / "pyproject.toml"), note)
+
+
+def _preload(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as stream:
+            tools = tomllib.load(stream).get("tool", {})
+    except FileNotFoundError:
+        return []
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: {error}; mend it") from error
+    preload = tools.get("dla", {}).get("run", {}).get("preload", [])
+    if not isinstance(preload, list) or not all(isinstance(name, str) for name in preload):
+        raise UserError(f"{path}: tool.dla.run.preload should be a list of names of modules")
+    return preload

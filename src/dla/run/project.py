@@ -82,6 +82,11 @@ class Project:
         _listen_to_dvc(lambda text: self._note(text))  # the attribute, as a screen may come later
 
     @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return Path(self.repo.root_dir)
+
+    @property
     def state(self) -> Path:
         """The folder for what is remembered between runs."""
         return Path(self.repo.tmp_dir) / STATE
@@ -196,8 +201,12 @@ class Project:
         )
 
     def log(self, name: str) -> Path:
-        """Where the output of the stage goes."""
-        return Path(self.repo.root_dir) / LOGS / f"{quote(name, safe='@')[:LONGEST_NAME]}.log"
+        """Where the output of the stage goes: into a folder that git ignores."""
+        folder = self.root / LOGS
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            (folder / ".gitignore").write_text("*\n")
+        return folder / f"{quote(name, safe='@')[:LONGEST_NAME]}.log"
 
     def finish(self, name: str) -> None:
         """Record the result of a stage whose commands have ended well. Call it while `locked`.
