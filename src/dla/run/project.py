@@ -78,6 +78,7 @@ class Project:
         self._holds: dict[str, ExitStack] = {}  # DVC's read and write locks of what runs
         self._over: set[str] = set()  # stages of which no more is to come
         self._unwritten: dict[str, Any] = {}  # those with a result that is not in dvc.lock yet
+        self._outputs_are_ignored = False
         self._last_write, self._cost_of_write = time.monotonic(), 0.0
         _listen_to_dvc(lambda text: self._note(text))  # the attribute, as a screen may come later
 
@@ -177,6 +178,7 @@ class Project:
             return Outcome.CHECKED
         if not force and not stage.changed():
             return Outcome.UNCHANGED
+        self._ignore_outputs()
         stage.remove_outs(ignore_remove=False, force=False)
         if not force:
             try:
@@ -190,6 +192,14 @@ class Project:
         self._holds[stage.addressing] = held = ExitStack()
         held.enter_context(self._hold(stage, f"{' '.join(sys.argv)} ({stage.addressing})"))
         return self._task(stage)
+
+    def _ignore_outputs(self) -> None:
+        """Put what git is to ignore into .gitignore in serial order, as stages are recorded in the order of their ends."""
+        if not self._outputs_are_ignored:
+            for stage in self._stages.values():
+                if stage.cmd and not stage.frozen:
+                    stage.ignore_outs()
+        self._outputs_are_ignored = True
 
     def _task(self, stage: Any) -> Task:
         settings = prepare_kwargs(stage)
