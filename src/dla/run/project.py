@@ -206,9 +206,7 @@ class Project:
         changed = {name: value for name, value in settings["env"].items() if os.environ.get(name) != value}
         commands = stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()
         name = stage.addressing
-        return Task(
-            name, tuple(commands), Path(settings["cwd"]), self.log(name), changed, _needs(name, stage.meta)
-        )
+        return Task(name, tuple(commands), Path(settings["cwd"]), self.log(name), changed, _needs(name, stage.meta))
 
     def log(self, name: str) -> Path:
         """Where the output of the stage goes: into a folder that git ignores."""
@@ -355,7 +353,9 @@ def _as_user_errors() -> Iterator[None]:
     except LockError:
         raise
     except NotDvcRepoError as error:
-        raise UserError("there is no DVC project here: no folder .dvc in this one or above it; see `dvc init`") from error
+        raise UserError(
+            "there is no DVC project here: no folder .dvc in this one or above it; see `dvc init`"
+        ) from error
     except DvcException as error:
         cause = f" ({error.__cause__})" if error.__cause__ else ""
         raise UserError(f"{error}{cause}") from error
