@@ -10,7 +10,7 @@ from types import FrameType
 
 from dla.core.errors import UserError
 from dla.run import durations
-from dla.run.project import Busy, Outcome, Plan, Project
+from dla.run.project import BusyError, Outcome, Plan, Project
 from dla.run.schedule import Schedule
 from dla.run.screen import Screen
 from dla.run.task import Ended, Executor
@@ -103,7 +103,7 @@ class Run:
         """Judge the stage and start it if it must run; whether others may have become ready by that."""
         try:
             begun = self.project.begin(name, self.force)
-        except Busy as error:
+        except BusyError as error:
             if name not in self._busy_until:
                 self.screen.note(f"{name} waits: {error}")
             self._busy_until[name] = time.monotonic() + PATIENCE

@@ -29,6 +29,7 @@ from dvc.stage.run import prepare_kwargs
 
 from dla.core.errors import UserError
 from dla.run.lockfile import write_stages
+from dla.run.parameters import remember_parameters
 from dla.run.task import Needs, Task
 
 LOGS = Path("runs/logs")
@@ -53,7 +54,7 @@ class Plan:
     needs: Mapping[str, Needs]
 
 
-class Busy(Exception):
+class BusyError(Exception):
     """Another DVC process reads or writes what a stage writes."""
 
 
@@ -71,6 +72,7 @@ class Project:
     """
 
     def __init__(self, note: Callable[[str], None] = print) -> None:
+        remember_parameters()
         with _as_user_errors():
             self.repo = Repo()
         self._note = note
@@ -153,7 +155,7 @@ class Project:
 
         Raises
         ------
-        Busy
+        BusyError
             If another DVC process is at work on its files: ask again later.
         UserError
             If DVC cannot do it, because an input is missing for instance.
@@ -163,7 +165,7 @@ class Project:
             with self._hold(stage):  # before anything of it is removed
                 pass
         except LockError as error:
-            raise Busy(str(error)) from error
+            raise BusyError(str(error)) from error
         with _as_user_errors():
             outcome = self._begin(stage, force)
         if isinstance(outcome, Outcome):
@@ -194,7 +196,7 @@ class Project:
         return self._task(stage)
 
     def _ignore_outputs(self) -> None:
-        """Put what git is to ignore into .gitignore in serial order, as stages are recorded in the order of their ends."""
+        """Put outputs into .gitignore in serial order; stages are recorded in the order of their ends."""
         if not self._outputs_are_ignored:
             for stage in self._stages.values():
                 if stage.cmd and not stage.frozen:
