@@ -116,7 +116,7 @@ def test_a_stage_that_trains_no_net_does_not_import_torch(script: str) -> None:
 def test_imports_run_one_way() -> None:
     """stages -> cli, report -> vision, text, rl -> training -> models, data -> settings, core."""
     layers = ["core", "settings", "effective", "figures", "statistics", "data", "models", "training"]
-    layers += ["vision", "text", "rl", "report", "doctor", "cli"]
+    layers += ["vision", "text", "rl", "report", "doctor", "run", "cli"]
 
     def layer(file: Path) -> int:
         return layers.index(file.relative_to(ROOT / "src/dla").parts[0].removesuffix(".py"))
@@ -124,6 +124,13 @@ def test_imports_run_one_way() -> None:
     for file in (ROOT / "src/dla").rglob("*.py"):
         if file.name != "__init__.py":
             assert all(layer(imported) <= layer(file) for imported in imports(file)), file
+
+
+def test_what_runs_stages_needs_the_core_alone() -> None:
+    """It runs any DVC project, and an edit of it outdates no stage."""
+    for file in (ROOT / "src/dla/run").glob("*.py"):
+        rooms = {imported.relative_to(ROOT / "src/dla").parts[0] for imported in imports(file)}
+        assert rooms <= {"core", "run", "__init__.py"}, file
 
 
 # --- only what changed reruns ---------------------------------------------------------------------------------
