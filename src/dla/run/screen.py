@@ -97,6 +97,7 @@ class LineScreen:
         self.seconds: dict[str, float] = {}  # expected, and of what is done measured
         self.ended: dict[str, str] = {}  # how: done, restored, unchanged, failed, skipped
         self.running: dict[str, Running] = {}
+        self.side_by_side = 1  # stages that run at once, at most
         self.failures: list[Failure] = []
         self.needing: dict[str, list[str]] = {}  # what is skipped because of a stage
 
@@ -166,6 +167,28 @@ class LineScreen:
         counts["waiting"] = max(0, len(self.stages) - len(self.ended) - len(self.running))
         return counts
 
+    def left(self, stage: str, now: float) -> float | None:
+        """Seconds that a stage will still run, as expected; nothing if unknown or exceeded."""
+        expected = self.seconds.get(stage)
+        if expected is None:
+            return None
+        left = expected - (now - self.running[stage].since if stage in self.running else 0)
+        return left if left > 0 else None
+
+    def time_left(self, now: float) -> float | None:
+        """Seconds that the run will still take, if as many stages as now run side by side until its end.
+
+        A stage that never ran counts as the mean of the others. Nothing where no time is known, or nothing is left.
+        """
+        self.side_by_side = max(self.side_by_side, len(self.running))
+        mean = sum(self.seconds.values()) / len(self.seconds) if self.seconds else 0
+        lefts = [
+            self.left(stage, now) or (0 if stage in self.seconds else mean)
+            for stage in self.stages
+            if stage not in self.ended
+        ]
+        return max([sum(lefts) / max(1, self.side_by_side), *lefts]) if lefts else None
+
     def _totals(self) -> str:
         counts = self.counts()
         if self.stages and counts["unchanged"] == len(self.stages):
@@ -198,7 +221,14 @@ class LineScreen:
 
 def open_screen(stream: TextIO) -> Screen:
     """A live table if the stream is a terminal that can show one, else lines."""
-    return LineScreen(stream)
+    if not stream.isatty() or os.environ.get("CI"):
+        return LineScreen(stream)
+    from rich.console import Console  # a third of the time that all else here takes to be imported
+
+    from dla.run.live import LiveScreen
+
+    console = Console(file=stream, markup=False, emoji=False, highlight=False)
+    return LiveScreen(console) if console.is_terminal and console.is_interactive else LineScreen(stream)
 
 
 def shown_log(log: Path) -> list[str]:
