@@ -19,7 +19,7 @@ from rich.style import Style
 from rich.text import Text
 
 from dla.run.logs import last_line, plain
-from dla.run.screen import LineScreen, Running
+from dla.run.screen import LineScreen
 
 INTERVAL = 0.2  # seconds between two pictures, at least: nobody reads faster
 CLOCK = 7  # columns of a time: 1:02:03
@@ -69,7 +69,7 @@ class LiveScreen(LineScreen):
             self.close()
 
     def began(self, stage: str, log: Path) -> None:
-        self.running[stage] = Running(log, time.monotonic())
+        self._begin(stage, log)
 
     def tick(self) -> None:
         if self.live is not None and time.monotonic() - self.drawn_at >= INTERVAL:
@@ -81,14 +81,12 @@ class LiveScreen(LineScreen):
             with suppress(Exception, SystemExit):
                 live.stop()
 
-    def _print(self, lines: Sequence[tuple[str, str]]) -> None:
-        if self.live is None and not self.console.is_terminal:
-            super()._print(lines)
-        else:
-            self._draw(lines)
+    def _write(self, lines: Sequence[tuple[str, str]]) -> None:
+        if not self._draw(lines):
+            super()._write(lines)
 
-    def _draw(self, lines: Sequence[tuple[str, str]]) -> None:
-        """Print lines, and below them the table as it is now. A picture that cannot be drawn is the last one."""
+    def _draw(self, lines: Sequence[tuple[str, str]]) -> bool:
+        """Draw lines, and below them the table as it is now; whether that went well. One that did not is the last."""
         try:
             with self.console:  # all of it in one go, so that nothing flickers
                 self._forget_wrapped_rows()
@@ -98,6 +96,8 @@ class LiveScreen(LineScreen):
                     self.live.refresh()
         except (Exception, SystemExit):  # rich exits where a reader is gone
             self.close()
+            return False
+        return True
 
     def _forget_wrapped_rows(self) -> None:
         """Wipe what a terminal that became narrower has made of our rows: most wrap them, and xterm alone cuts them."""
@@ -121,10 +121,12 @@ class LiveScreen(LineScreen):
         """A heading and a row per stage that runs, the first begun first, and how many do not fit into the height."""
         if not self.running or height < 3:
             return []
-        name = min(max(map(len, self.stages), default=0), max(12, width * 2 // 5))
+        name = min(self.name_width, max(12, width * 2 // 5))
+        above: list[Row] = [[]] if height > 8 else []  # apart from the events
+        height -= len(above)
         fitting = height - 1 if len(self.running) < height else height - 2
         heading = f"{'stage':<{name}}  {'time':>{CLOCK}}  {'left':>{CLOCK}}  last line"
-        rows: list[Row] = [[(set_cell_size(heading, width).rstrip(), "faint")]]
+        rows = [*above, [(set_cell_size(heading, width).rstrip(), "faint")]]
         rows += [self._row(stage, name, width) for stage in islice(self.running, fitting)]
         if more := len(self.running) - fitting:
             rows += [[(f"... and {more} more", "faint")]] if more > 0 else []
@@ -133,13 +135,13 @@ class LiveScreen(LineScreen):
     def _row(self, stage: str, name: int, width: int) -> Row:
         now, running = time.monotonic(), self.running[stage]
         left = self.left(stage, now)
-        shown = plain(stage) if len(stage) <= name else f"...{plain(stage)[3 - name :]}"
+        shown = plain(stage) if len(stage) <= name else f"...{plain(stage)[3 - name :]}"  # its end says more
         row = [
-            (f"{shown:<{name}}  ", ""),
+            (set_cell_size(shown, name) + "  ", ""),
             (f"{clock(now - running.since):>{CLOCK}}  ", ""),
             (f"{clock(left) if left else '':>{CLOCK}}  ", "left"),
         ]
-        room = width - sum(len(text) for text, _ in row)
+        room = width - sum(cell_len(text) for text, _ in row)
         return [*row, (set_cell_size(self._last_line(running.log), room).rstrip(), "faint")] if room > 0 else row
 
     def _last_line(self, log: Path) -> str:
@@ -194,6 +196,6 @@ def _painted(kind: str, line: str) -> Text:
     """The word for what happened in its colour; a sentence wholly."""
     text = Text(line)
     if style := STYLES.get(kind):
-        start = line.find(kind)
+        start = -1 if kind == "note" else line.find(kind)
         text.stylize(style, max(0, start), start + len(kind) if start >= 0 else None)
     return text
