@@ -23,9 +23,9 @@ from dla.run.screen import LineScreen, duration, open_screen
 STAGES = ["prepare@mnist", "train@mnist-mlp-64", "train@mnist-mlp-128", "cam@mnist", "report"]
 # A driver that does what it is told over standard input, and says over standard error when it has.
 DRIVER = """
-import sys, time
+import logging, sys, time
 from pathlib import Path
-from dla.run.screen import open_screen
+from dla.run.screen import Notes, open_screen
 
 screen = open_screen(sys.stdout)
 
@@ -151,8 +151,8 @@ class Driver:
 def start() -> Iterator[Callable[..., Driver]]:
     drivers: list[Driver] = []
 
-    def start(*arguments: int, **environment: str) -> Driver:
-        drivers.append(Driver(*arguments, **environment))
+    def start(columns: int = 80, rows: int = 24, **environment: str) -> Driver:
+        drivers.append(Driver(columns, rows, **environment))
         return drivers[-1]
 
     yield start
@@ -343,6 +343,7 @@ def test_a_terminal_shows_what_runs_below_what_has_ended_and_is_left_clean(
     driver.do(
         f"log = Path({str(log)!r})",
         f"screen.plan({STAGES}, {{'train@mnist-mlp-64': 3725.0}})",
+        "logging.getLogger('library').addHandler(Notes(screen))",
         f"screen.unchanged({STAGES[0]!r}); screen.began({STAGES[1]!r}, log); screen.began({STAGES[2]!r}, log)",
         "draw()",
     )
@@ -351,13 +352,12 @@ def test_a_terminal_shows_what_runs_below_what_has_ended_and_is_left_clean(
     assert driver.shows(r"^train@mnist-mlp-128     0:0\d           epoch 2/3 loss 0.4$")
     with log.open("a") as file:
         file.write("\x1b[1mepoch 3/3\x1b[0m\r")
-    driver.do("draw()", f"screen.done({STAGES[1]!r}, 2.0)", "print('a warning of a library')")
-    driver.until(lambda: driver.shows("a warning of a library") and driver.shows("1 running  2 waiting  1 done"))
-    done, warning = (
-        driver.terminal.rows.index(row) for row in driver.terminal.rows if re.search("^2/5  done|warning", row)
-    )
+    driver.do("draw()", f"screen.done({STAGES[1]!r}, 2.0)", "print('a print')")
+    driver.do("logging.getLogger('library').warning('a warning\\nof two lines')")
+    driver.until(lambda: driver.shows("of two lines") and driver.shows("1 running  2 waiting  1 done"))
     table = next(i for i, row in enumerate(driver.terminal.rows) if row.startswith("stage"))
-    assert done < warning < table
+    above = [row.split("  ")[:2] for row in driver.terminal.rows[:table]]
+    assert above == [["2/5", "done"], ["a print"], ["a warning"], ["of two lines"], [""]]
     assert driver.terminal.rows[table + 1].endswith("epoch 3/3")
     driver.do(f"screen.failed({STAGES[2]!r}, 'exit code 1', log)", "screen.close(); screen.close()", "screen.summary()")
     driver.until(lambda: driver.shows("1 done, 1 unchanged, 1 failed, 2 not begun in"))

@@ -52,6 +52,7 @@ class LiveScreen(LineScreen):
         self.last_lines: dict[Path, tuple[tuple[int, int], str]] = {}  # of logs, with their time and size
 
     def plan(self, stages: Sequence[str], seconds: Mapping[str, float]) -> None:
+        self.close()
         super().plan(stages, seconds)
         self.live = Live(
             console=self.console,
@@ -62,9 +63,7 @@ class LiveScreen(LineScreen):
         )
         try:
             self.live.start()
-            self.console.show_cursor(
-                True
-            )  # so that a process that is killed or suspended leaves a terminal that has one
+            self.console.show_cursor(True)  # or a process that is killed or suspended would leave none
         except Exception:
             self.close()
 
@@ -78,7 +77,8 @@ class LiveScreen(LineScreen):
     def close(self) -> None:
         live, self.live = self.live, None
         if live is not None:
-            with suppress(Exception, SystemExit):
+            with suppress(Exception, SystemExit), self.console:
+                self._forget_wrapped_rows()
                 live.stop()
 
     def _write(self, lines: Sequence[tuple[str, str]]) -> None:

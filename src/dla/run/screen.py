@@ -7,6 +7,7 @@ the caller's, on standard error.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import Counter
@@ -141,7 +142,7 @@ class LineScreen:
             self._event("skipped", listed(stages), f"without {because_of}")
 
     def note(self, text: str) -> None:
-        self._print([("note", text)])
+        self._print([("note", line) for line in text.splitlines()])
 
     def close(self) -> None:
         pass
@@ -234,11 +235,22 @@ class LineScreen:
             pass
 
 
+class Notes(logging.Handler):
+    """What libraries log becomes notes: written past the screen, it would be lost below the live table."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__()
+        self.screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.screen.note(self.format(record))
+
+
 def open_screen(stream: TextIO) -> Screen:
     """A live table if the stream is a terminal that can show one, else lines."""
     if not stream.isatty() or os.environ.get("CI"):
         return LineScreen(stream)
-    from rich.console import Console  # a third of the time that all else here takes to be imported
+    from rich.console import Console  # 60 ms that only a terminal needs
 
     from dla.run.live import LiveScreen
 
