@@ -25,7 +25,8 @@ STAGES = ["prepare@mnist", "train@mnist-mlp-64", "train@mnist-mlp-128", "cam@mni
 DRIVER = """
 import logging, sys, time
 from pathlib import Path
-from dla.run.screen import Notes, open_screen
+from dla.run.notes import Notes
+from dla.run.screen import open_screen
 
 screen = open_screen(sys.stdout)
 
@@ -343,7 +344,7 @@ def test_a_terminal_shows_what_runs_below_what_has_ended_and_is_left_clean(
     driver.do(
         f"log = Path({str(log)!r})",
         f"screen.plan({STAGES}, {{'train@mnist-mlp-64': 3725.0}})",
-        "logging.getLogger('library').addHandler(Notes(screen))",
+        "logging.getLogger('library').addHandler(Notes(screen.note))",
         f"screen.unchanged({STAGES[0]!r}); screen.began({STAGES[1]!r}, log); screen.began({STAGES[2]!r}, log)",
         "draw()",
     )

@@ -18,8 +18,8 @@ def add(commands: Commands[Parser]) -> None:
         "run",
         "run the stages that have changed, side by side",
         "Run the stages of a DVC project that have changed, several at a time.\n"
-        "It leaves what `dvc repro` leaves: the same dvc.lock, cache and outputs, byte for byte. What a stage prints is "
-        "kept in runs/logs/STAGE.log. Interrupted or killed, it goes on where it was when it is run again.",
+        "It leaves what `dvc repro` leaves: the same dvc.lock, cache and outputs, byte for byte. What a stage prints "
+        "is kept in runs/logs/STAGE.log. Interrupted or killed, it goes on where it was when it is run again.",
         "dla run",
         "dla run repeats --jobs 4  # this stage and all it needs, four at a time",
         "dla run --dry  # what would be run?",

@@ -65,8 +65,6 @@ class Run:
                 self.project.close()
                 durations.write(self.durations, self.seconds)
                 self.screen.close()
-        if self.signal:
-            self.screen.note("interrupted: what ran has been ended, and what was done is recorded; run again to go on")
         self.screen.summary()
         return 128 + self.signal if self.signal else int(self.has_failed)
 

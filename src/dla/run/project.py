@@ -29,6 +29,7 @@ from dvc.stage.run import prepare_kwargs
 
 from dla.core.errors import UserError
 from dla.run.lockfile import write_stages
+from dla.run.notes import Notes
 from dla.run.parameters import remember_parameters
 from dla.run.task import Needs, Task
 
@@ -363,19 +364,10 @@ def _as_user_errors() -> Iterator[None]:
         raise UserError(f"{error}{cause}") from error
 
 
-class _Notes(logging.Handler):
-    def __init__(self, note: Callable[[str], None]) -> None:
-        super().__init__(logging.WARNING)
-        self._say = note
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._say(record.getMessage())
-
-
 def _listen_to_dvc(note: Callable[[str], None]) -> None:
     """DVC's warnings are sentences for the user, and its progress bars, over a table, are nothing."""
     logger = logging.getLogger("dvc")
-    logger.handlers = [_Notes(note)]
+    logger.handlers = [Notes(note)]
     logger.propagate = False
     for name in ("dvc.progress", "dvc_objects", "dvc_data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

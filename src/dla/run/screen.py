@@ -7,7 +7,6 @@ the caller's, on standard error.
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections import Counter
@@ -233,17 +232,6 @@ class LineScreen:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
         except (OSError, ValueError):
             pass
-
-
-class Notes(logging.Handler):
-    """What libraries log becomes notes: written past the screen, it would be lost below the live table."""
-
-    def __init__(self, screen: Screen) -> None:
-        super().__init__()
-        self.screen = screen
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.screen.note(self.format(record))
 
 
 def open_screen(stream: TextIO) -> Screen:
