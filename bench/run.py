@@ -48,9 +48,7 @@ def main() -> None:
         compare("the default run", options.only, options.rounds, clone)
     else:
         for size in options.stages:
-            compare(
-                f"{size} stages", options.only, options.rounds, lambda folder, size=size: make_up(folder, size), size
-            )
+            compare(f"{size} stages", options.only, options.rounds, partial(make_up, stages=size), size)
 
 
 def compare(
