@@ -13,6 +13,7 @@ starts some as it is imported turns this off.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import gc
@@ -266,6 +267,7 @@ class Launcher:
 
 def become(script: Script) -> None:
     """Run the script as `python script.py` does; returns or raises as its last line does."""
+    atexit.register(gc.unfreeze)  # what is left at the end is taken apart as in any process, or libraries complain
     os.chdir(script.folder)
     os.environ.clear()
     os.environ.update(script.environment)
@@ -313,3 +315,5 @@ def main() -> Callable[[], None] | None:
 if __name__ == "__main__":
     if (then := main()) is not None:
         then()
+    else:
+        os._exit(0)  # nothing is left to be flushed, and taking large libraries apart takes a second
