@@ -146,7 +146,7 @@ class Run:
         self.has_failed = True
         log = self.project.log(name) if name in self.schedule.begun else None
         skipped = self.schedule.drop(name)
-        self.project.give_up([name, *skipped])
+        self.project.give_up([name, *skipped], self.keep_going)
         self.screen.failed(name, why, log)
         self.screen.skipped(skipped, name)
 

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -28,7 +28,7 @@ from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.run import prepare_kwargs
 
 from dla.core.errors import UserError
-from dla.run.lockfile import write_stages
+from dla.run.lockfile import Places, write_stages
 from dla.run.notes import Notes
 from dla.run.parameters import remember_parameters
 from dla.run.task import Needs, Task
@@ -81,7 +81,8 @@ class Project:
         self._holds: dict[str, ExitStack] = {}  # DVC's read and write locks of what runs
         self._over: set[str] = set()  # stages of which no more is to come
         self._unwritten: dict[str, Any] = {}  # those with a result that is not in dvc.lock yet
-        self._outputs_are_ignored = False
+        self._places = Places(self.state / "ahead.json")
+        self._to_ignore: dict[Path, list[Any]] = {}  # outputs that .gitignore of a folder does not name yet
         self._last_write, self._cost_of_write = time.monotonic(), 0.0
         _listen_to_dvc(lambda text: self._note(text))  # the attribute, as a screen may come later
 
@@ -135,6 +136,9 @@ class Project:
             chosen = None if all_pipelines else collect_stages(self.repo, targets or ["dvc.yaml"])
             steps = plan_repro(get_active_graph(graph), chosen)
             self._stages = {stage.addressing: stage for stage in steps}
+            for out in (out for stage in steps for out in stage.outs if not out.hash_info):
+                self._to_ignore.setdefault(Path(out.fs_path).parent, []).append(out)
+            self._places.plan(steps)
             # A frozen stage asks nothing of those before it, but is not to be looked at while one of them writes.
             after = {
                 name: [other.addressing for other in graph.successors(stage) if other.addressing in self._stages]
@@ -163,14 +167,12 @@ class Project:
         """
         stage = self._stages[name]
         try:
-            with self._hold(stage):  # before anything of it is removed
-                pass
+            with _as_user_errors():
+                outcome = self._begin(stage, force)
         except LockError as error:
             raise BusyError(str(error)) from error
-        with _as_user_errors():
-            outcome = self._begin(stage, force)
         if isinstance(outcome, Outcome):
-            self._over.add(name)
+            self._end(name)
         return outcome
 
     def _begin(self, stage: Any, force: bool) -> Task | Outcome:
@@ -181,7 +183,8 @@ class Project:
             return Outcome.CHECKED
         if not force and not stage.changed():
             return Outcome.UNCHANGED
-        self._ignore_outputs()
+        with self._hold(stage):  # refused now, before anything of the stage is removed
+            pass
         stage.remove_outs(ignore_remove=False, force=False)
         if not force:
             try:
@@ -196,13 +199,16 @@ class Project:
         held.enter_context(self._hold(stage, f"{' '.join(sys.argv)} ({stage.addressing})"))
         return self._task(stage)
 
-    def _ignore_outputs(self) -> None:
-        """Put outputs into .gitignore in serial order; stages are recorded in the order of their ends."""
-        if not self._outputs_are_ignored:
-            for stage in self._stages.values():
-                if stage.cmd and not stage.frozen:
-                    stage.ignore_outs()
-        self._outputs_are_ignored = True
+    def _ignore_outputs(self, stage: Any) -> None:
+        """Put what git is to ignore into .gitignore in serial order, as stages are recorded in the order of their ends.
+
+        That of a folder is written with its first result: before, the folder need not be there.
+        """
+        for folder in {Path(out.fs_path).parent for out in stage.outs}:
+            for out in self._to_ignore.pop(folder, []):
+                with suppress(DvcException):  # what is wrong with it is said when it is recorded itself
+                    out.ignore()
+        self.repo.scm._reset()  # so that what git ignores is read anew, as by DVC after each command
 
     def _task(self, stage: Any) -> Task:
         settings = prepare_kwargs(stage)
@@ -235,16 +241,22 @@ class Project:
             for dep, hash_info in zip(stage.deps, before, strict=True):
                 if dep.hash_info != hash_info:
                     self._note(f"{dep} has changed while {name} ran: which of both it read is not known; run it again")
-        self._over.add(name)
+        self._end(name)
 
-    def give_up(self, names: Iterable[str]) -> None:
-        """Nothing more is to come of these stages, which failed or will not be run."""
+    def give_up(self, names: Iterable[str], and_go_on: bool) -> None:
+        """These stages failed or will not be run; whether others are recorded after them, as with --keep-going."""
         for name in names:
             self._release(name)
-            self._over.add(name)
+            if and_go_on:
+                self._end(name)
+
+    def _end(self, name: str) -> None:
+        self._over.add(name)
+        self._places.over(self._stages[name])
 
     def _record(self, stage: Any) -> None:
         """Keep outputs and hashes, as `Stage.run` does after the command."""
+        self._ignore_outputs(stage)
         may_reuse = all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs)
         stage.save(run_cache=may_reuse)
         stage.commit()
@@ -279,7 +291,7 @@ class Project:
             if name in self._unwritten:
                 due[name] = stage
         with _as_user_errors():
-            write_stages(due.values())
+            write_stages(due.values(), self._places)
         for name in due:
             del self._unwritten[name]
         self._last_write = time.monotonic()
@@ -356,9 +368,7 @@ def _as_user_errors() -> Iterator[None]:
     except LockError:
         raise
     except NotDvcRepoError as error:
-        raise UserError(
-            "there is no DVC project here: no folder .dvc in this one or above it; see `dvc init`"
-        ) from error
+        raise UserError("there is no DVC project here: no .dvc in this folder or above it; see `dvc init`") from error
     except DvcException as error:
         cause = f" ({error.__cause__})" if error.__cause__ else ""
         raise UserError(f"{error}{cause}") from error
