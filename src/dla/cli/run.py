@@ -64,4 +64,5 @@ def run(options: argparse.Namespace) -> int:
     screen = open_screen(sys.stdout)
     project.say_with(screen.note)
     executor = on_this_machine(project.root, options.jobs, options.gpus, options.jobs_per_gpu, screen.note)
-    return Run(project, plan, executor, screen, options.keep_going, options.force)()
+    scarce = [name for name, needs in plan.needs.items() if needs.gpu and executor.gpus]
+    return Run(project, plan, executor, screen, scarce, options.keep_going, options.force)()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -13,7 +13,7 @@ from dla.run import durations
 from dla.run.project import BusyError, Outcome, Plan, Project
 from dla.run.schedule import Schedule
 from dla.run.screen import Screen
-from dla.run.task import Ended, Executor
+from dla.run.task import Ended, Executor, Needs
 
 TICK = 0.25  # seconds between two looks at the table, and at signals
 PATIENCE = 1.0  # seconds until a stage that another DVC process keeps out is tried again
@@ -27,6 +27,7 @@ class Run:
     project, plan : what is run, and what DVC says of it
     executor : where commands run
     screen : what the user sees
+    scarce : stages that compete for what there is little of, such as GPUs
     keep_going : start what does not depend on a failure also after it
     force : run what has not changed as well
     """
@@ -37,6 +38,7 @@ class Run:
         plan: Plan,
         executor: Executor,
         screen: Screen,
+        scarce: Collection[str] = (),
         keep_going: bool = False,
         force: bool = False,
     ) -> None:
@@ -47,7 +49,7 @@ class Run:
         self.keep_going = keep_going
         self.force = force
         self.durations = project.state / "durations.json"
-        self.schedule = Schedule(plan.after, durations.read(self.durations))
+        self.schedule = Schedule(plan.after, durations.read(self.durations), scarce)
         self.seconds: dict[str, float] = {}  # of what has run
         self.has_failed = False
         self.signal = 0  # the one that asked for the end, once one has
@@ -92,7 +94,7 @@ class Run:
         while progress:
             progress = False
             for name in self.schedule.ready():
-                if self._is_closing():
+                if self._is_closing() or not self.executor.room(Needs()):
                     return
                 if self.executor.room(self.plan.needs[name]) and not self._is_busy(name):
                     progress |= self._start(name)

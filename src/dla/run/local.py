@@ -52,7 +52,7 @@ class LocalExecutor:
         note: Callable[[str], None] = print,
     ) -> None:
         self.slots = slots
-        self._gpus = gpus
+        self.gpus = gpus
         self._preload = list(preload)
         self._note = note
         self._grants: dict[str, Grant] = {}
@@ -69,7 +69,7 @@ class LocalExecutor:
     def start(self, task: Task) -> None:
         """Begin the task; there must be room for it."""
         grant = self._grants[task.name] = self.slots.take(task.needs)
-        variables = environment(task, grant.threads) | devices.variables(grant.gpu, self._gpus)
+        variables = environment(task, grant.threads) | devices.variables(grant.gpu, self.gpus)
         commands = [shell(command, variables) for command in task.commands]
         script = python_script(task, variables) if self._preload else None
         task.log.parent.mkdir(parents=True, exist_ok=True)
