@@ -58,6 +58,7 @@ class LocalExecutor:
         self._grants: dict[str, Grant] = {}
         self._pids: dict[str, int] = {}
         self._ended: list[Ended] = []
+        self._environment = pooled({**NO_THREADS_ON_IMPORT, **os.environ}, 1)  # in which is imported beforehand
         self._connection: socket.socket | None = None  # once there is something to run
         self._process: subprocess.Popen[bytes] | None = None
         self._unread = b""
@@ -71,7 +72,7 @@ class LocalExecutor:
         grant = self._grants[task.name] = self.slots.take(task.needs)
         variables = environment(task, grant.threads) | devices.variables(grant.gpu, self._gpus)
         commands = [shell(command, variables) for command in task.commands]
-        script = python_script(task, variables) if self._preload else None
+        script = python_script(task, variables) if self._preload and self._is_as_launched(variables) else None
         task.log.parent.mkdir(parents=True, exist_ok=True)
         self._tell(
             {
@@ -103,6 +104,10 @@ class LocalExecutor:
                     self._tell({"stop": 0.0})
         self._close()
 
+    def _is_as_launched(self, variables: dict[str, str]) -> bool:
+        """Whether libraries, which look at the number of threads as they are imported, would see the same one."""
+        return all(variables.get(name) == self._environment.get(name) for name in POOLS)
+
     def _tell(self, message: dict[str, Any]) -> None:
         if self._connection is None:
             self._connection = self._launch()
@@ -117,7 +122,8 @@ class LocalExecutor:
             [sys.executable, str(LAUNCHER), str(there.fileno())],
             pass_fds=[there.fileno()],
             stdin=subprocess.DEVNULL,
-            env=pooled({**NO_THREADS_ON_IMPORT, **os.environ}, 1),
+            stdout=subprocess.DEVNULL,  # or who reads ours would wait for it also
+            env=self._environment,
             start_new_session=True,  # a terminal's Ctrl-C is for the driver, which ends commands in order
         )
         there.close()
@@ -204,11 +210,16 @@ def python_script(task: Task, variables: dict[str, str]) -> list[str] | None:
     """Path and arguments, if the task is one Python script run by this Python with nothing of a shell's about it."""
     if len(task.commands) != 1 or SHELL_SIGNS & set(task.commands[0]):
         return None
-    python, *words = shlex.split(task.commands[0])
+    python, *words = shlex.split(task.commands[0]) or [""]
     found = shutil.which(python, path=variables.get("PATH"))
-    is_this = found is not None and Path(found).parent == Path(sys.executable).parent
     is_script = bool(words) and words[0].endswith(".py") and (task.folder / words[0]).is_file()
-    return words if python.startswith("python") and is_this and is_script else None
+    return words if python.startswith("python") and found and is_script and _is_this_python(Path(found)) else None
+
+
+def _is_this_python(path: Path) -> bool:
+    """Whether it is the same interpreter, and of the same environment; python3.12 may lie beside python3.11."""
+    this = Path(sys.executable)
+    return path.parent == this.parent and path.resolve() == this.resolve()
 
 
 GRACE = 10.0  # seconds between an interrupt and the end of what does not heed it
