@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from dla.core.errors import UserError
@@ -53,36 +53,45 @@ class Run:
         self.seconds: dict[str, float] = {}  # of what has run
         self.has_failed = False
         self.signal = 0  # the one that asked for the end, once one has
+        self._ended: list[Ended] = []  # and not recorded yet
         self._busy_until: dict[str, float] = {}
 
     def __call__(self) -> int:
         """Run; the exit code: 0, 1 if a stage failed, 128 + n after signal n."""
         self.screen.plan(list(self.plan.after), self.schedule.seconds)
-        with self._signals():
-            try:
-                self._loop()
-            finally:
-                self.executor.stop()
-                self._take_what_was_done()
-                self.project.close()
-                durations.write(self.durations, self.seconds)
-                self.screen.close()
+        try:
+            with self._signals():
+                try:
+                    self._loop()
+                finally:
+                    self._end()
+        finally:
+            self.screen.close()
         self.screen.summary()
         return 128 + self.signal if self.signal else int(self.has_failed)
 
     def _loop(self) -> None:
-        while not self.signal:
-            with self.project.locked():
-                self._start_what_may()
-                self.project.write_if_cheap()
-            if self.schedule.is_over or (self._is_closing() and not self.schedule.begun):
-                return
-            ended = self.executor.wait(TICK)
-            if ended:
-                with self.project.locked():
-                    for end in ended:
-                        self._take(end)
-            self.screen.tick()
+        with suppress(BusyError):  # the run is to end while another DVC process holds the project
+            while not self.signal:
+                with self.project.locked(lambda: not self.signal):
+                    self._take_what_has_ended()
+                    self._start_what_may()
+                    self.project.write_if_cheap()
+                if self.schedule.is_over or (self._is_closing() and not self.schedule.begun):
+                    return
+                self._ended += self.executor.wait(TICK)
+                self.screen.tick()
+
+    def _end(self) -> None:
+        """End what runs, and record what has ended well by itself."""
+        self.executor.stop()
+        self._ended += self.executor.wait(0.0)
+        with self.project.locked():
+            self._ended = [ended for ended in self._ended if ended.code == 0]
+            self._take_what_has_ended()
+        self.project.close()
+        with suppress(UserError):  # an estimate for the next run is lost, no result
+            durations.write(self.durations, self.seconds)
 
     def _is_closing(self) -> bool:
         """Whether nothing more is started."""
@@ -123,6 +132,10 @@ class Run:
     def _is_busy(self, name: str) -> bool:
         return time.monotonic() < self._busy_until.get(name, 0.0)
 
+    def _take_what_has_ended(self) -> None:
+        while self._ended:
+            self._take(self._ended.pop(0))
+
     def _take(self, ended: Ended) -> None:
         """Record what has ended."""
         if ended.code != 0:
@@ -137,13 +150,6 @@ class Run:
         self.schedule.end(ended.name)
         self.screen.done(ended.name, ended.seconds)
 
-    def _take_what_was_done(self) -> None:
-        """Record what ended well while the rest was being ended."""
-        with self.project.locked():
-            for ended in self.executor.wait(0.0):
-                if ended.code == 0:
-                    self._take(ended)
-
     def _fail(self, name: str, why: str) -> None:
         self.has_failed = True
         log = self.project.log(name) if name in self.schedule.begun else None
@@ -155,7 +161,10 @@ class Run:
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """A first interrupt or termination ends the run in order; a second interrupt does not wait for the stages."""
-        before = {number: signal.signal(number, self._note_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+            numbers.append(signal.SIGHUP)
+        before = {number: signal.signal(number, self._note_signal) for number in numbers}
         try:
             yield
         finally:

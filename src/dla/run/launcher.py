@@ -203,7 +203,8 @@ class Launcher:
                 continue
             if and_what_it_left:
                 _signal_group(job.pid, signal.SIGKILL)
-            if code == 0 and job.commands and not and_what_it_left:
+                self._end(job, code or 128 + signal.SIGINT)  # who heeds an interrupt well has still not done all
+            elif code == 0 and job.commands:
                 self._start_next(job)
             else:
                 self._end(job, code)
@@ -211,6 +212,8 @@ class Launcher:
     def _end(self, job: Job, code: int) -> None:
         del self.jobs[job.name]
         self._tell({"ended": job.name, "code": code, "seconds": self._seconds(job)})
+        with contextlib.suppress(OSError):  # what it has left running on purpose is not to be waited for
+            fcntl.flock(job.log, fcntl.LOCK_UN)
         os.close(job.log)
 
     def _exit_code(self, job: Job) -> int | None:
@@ -274,7 +277,10 @@ def become(script: Script) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     sys.argv = [script.path, *script.arguments]
-    sys.path.insert(0, os.path.dirname(os.path.abspath(script.path)))  # noqa: PTH100, PTH120 (pathlib may not be what a script expects first)
+    if not sys.flags.safe_path:
+        sys.path.insert(0, os.path.dirname(os.path.realpath(script.path)))  # noqa: PTH120 (as Python does it)
+    if "numpy.random" in sys.modules:  # Python's own random numbers begin anew in a fork, these do not
+        sys.modules["numpy.random"].seed()
     main = types.ModuleType("__main__")
     main.__dict__.update(__file__=os.path.abspath(script.path), __builtins__=__builtins__)  # noqa: PTH100
     sys.modules["__main__"] = main
