@@ -63,6 +63,7 @@ def resolved() -> dict[str, dict[str, list[str]]]:
     }
 
 
+PARAMS = load_params(ROOT / "params.yaml")
 STAGES = resolved()
 
 
@@ -98,6 +99,17 @@ def code(dep: str) -> list[str]:
 def test_deps_are_the_script_and_all_that_it_imports(stage: str) -> None:
     script = ROOT / "stages" / f"{stage.partition('@')[0]}.py"
     assert {file for dep in STAGES[stage]["deps"] for file in code(dep)} == closure(script, *chosen_by_name(stage))
+
+
+def test_a_stage_says_what_it_takes_of_the_machine() -> None:
+    """Threads if it reads `runtime`, and a GPU if it also asks for one, or names it as the report does."""
+    for stage in Repo(str(ROOT)).index.stages:
+        read = {key for dep in stage.deps if isinstance(dep, ParamsDependency) for key in dep.params}
+        script = stage.name.partition("@")[0]
+        expected: dict[str, object] = {"threads": PARAMS.runtime.threads} if "runtime" in read else {}
+        if (expected and script not in ("tsne", "generate")) or script == "report":
+            expected["gpu"] = True
+        assert (stage.meta or {}) == expected, stage.name
 
 
 def test_packages_hold_no_code_of_their_own_so_they_need_not_be_deps() -> None:
@@ -182,7 +194,6 @@ def resnet(clone: Path) -> Iterator[Path]:
     yield from restored(clone, "src/dla/models/resnet.py")
 
 
-PARAMS = load_params(ROOT / "params.yaml")
 TRAINED = {f"train@{name}" for name in PARAMS.train}
 PAIRS = {f"pair@{seed}" for seed in PARAMS.repeats.seeds}
 TEXTS = {
@@ -201,7 +212,7 @@ TEXTS = {
         ({"budgets.full.train.cnn": {"epochs": 3}}, set()),
         ({"budgets.demo.train.resnet50.epochs": 1}, {"train@cifar10-resnet50"}),
         ({"tracking.wandb": True}, set()),
-        ({"runtime.threads": 1}, {*TRAINED, *PAIRS, *TEXTS, "gradients", "generate"}),
+        ({"runtime.threads": 2}, {*TRAINED, *PAIRS, *TEXTS, "gradients", "generate"}),
         ({"budgets.demo.pair.epochs": 1}, PAIRS),
         ({"repeats.loss": 1.0}, {"repeats"}),
         ({"gradients.steps": 10}, {"gradients"}),
