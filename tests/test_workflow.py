@@ -102,12 +102,12 @@ def test_deps_are_the_script_and_all_that_it_imports(stage: str) -> None:
 
 
 def test_a_stage_says_what_it_takes_of_the_machine() -> None:
-    """Threads if it reads `runtime`, and a GPU if it also asks for one, or names it as the report does."""
+    """Threads if it reads `runtime`, and a GPU if it asks torch for one, be it only to name it as the report does."""
     for stage in Repo(str(ROOT)).index.stages:
         read = {key for dep in stage.deps if isinstance(dep, ParamsDependency) for key in dep.params}
         script = stage.name.partition("@")[0]
         expected: dict[str, object] = {"threads": PARAMS.runtime.threads} if "runtime" in read else {}
-        if (expected and script not in ("tsne", "generate")) or script == "report":
+        if (expected and script != "tsne") or script == "report":
             expected["gpu"] = True
         assert (stage.meta or {}) == expected, stage.name
 
