@@ -160,7 +160,7 @@ def _that_have_room(schedule: Schedule, slots: Slots, work: Work) -> Iterator[st
 
 
 def project(root: Path) -> tuple[dict[str, list[str]], set[str]]:
-    """What each stage of a DVC project waits for, in the order of `dvc repro`, and which have `runtime` as a param."""
+    """What each stage of a DVC project waits for, in the order of `dvc repro`, and which say they use a GPU."""
     from dvc.repo import Repo
     from dvc.repo.reproduce import plan_repro
 
@@ -168,11 +168,7 @@ def project(root: Path) -> tuple[dict[str, list[str]], set[str]]:
         graph = repo.index.graph
         stages = [stage for stage in plan_repro(graph) if stage.cmd]
         after = {stage.addressing: [other.addressing for other in graph.successors(stage)] for stage in stages}
-        on_gpu = {
-            stage.addressing
-            for stage in stages
-            if any("runtime" in getattr(dependency, "params", ()) for dependency in stage.deps)
-        }
+        on_gpu = {stage.addressing for stage in stages if (stage.meta or {}).get("gpu")}
     return after, on_gpu
 
 
