@@ -25,7 +25,7 @@ import networkx as nx
 from dvc.dependency.db import AbstractDependency
 from dvc.dependency.repo import RepoDependency
 from dvc.dvcfile import PROJECT_FILE
-from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.exceptions import CyclicGraphError, DvcException, NotDvcRepoError, OutputDuplicationError
 from dvc.fs import localfs
 from dvc.lock import LockError
 from dvc.repo import Repo
@@ -146,8 +146,10 @@ class Project:
         """
         with _as_user_errors(), self.locked():
             self._mend_rwlock()
+            if not (all_pipelines or targets or Path(PROJECT_FILE).exists()):
+                raise UserError("there is no dvc.yaml in this folder; name a stage, or take all with --all-pipelines")
             graph = self.repo.index.graph
-            chosen = None if all_pipelines else collect_stages(self.repo, targets or ["dvc.yaml"])
+            chosen = None if all_pipelines else collect_stages(self.repo, targets or [PROJECT_FILE])
             steps = plan_repro(get_active_graph(graph), chosen)
             self._stages = {stage.addressing: stage for stage in steps}
             for out in (out for stage in steps for out in stage.outs if not out.hash_info):
@@ -206,6 +208,8 @@ class Project:
             return Outcome.CHECKED
         if not force and not stage.changed():
             return Outcome.UNCHANGED
+        if not force and (missing := [f"'{dep}'" for dep in stage.deps if dep.protocol == "local" and not dep.exists]):
+            raise UserError(f"what it needs is not there: {', '.join(missing)}")
         stage.remove_outs(ignore_remove=False, force=False)
         if not force:
             try:
@@ -421,13 +425,23 @@ def _as_user_errors(whatever: bool = False) -> Iterator[None]:
         raise
     except NotDvcRepoError as error:
         raise UserError("there is no DVC project here: no .dvc in this folder or above it; see `dvc init`") from error
+    except CyclicGraphError as error:
+        names = str(error).rpartition(": ")[2].rstrip(".")
+        raise UserError(f"these stages wait for each other, as each needs an output of another: {names}") from error
+    except OutputDuplicationError as error:
+        raise UserError(f"output '{error.output}' is written by several stages: {_names(error.stages)}") from error
     except DvcException as error:
         cause = f" ({error.__cause__})" if error.__cause__ else ""
         raise UserError(f"{error}{cause}") from error
     except Exception as error:
         if not whatever:
             raise
-        raise UserError(f"{error}" if isinstance(error, OSError) else f"{type(error).__name__}: {error}") from error
+        is_of_file = isinstance(error, OSError) and error.filename is not None
+        raise UserError(f"{error.filename}: {error.strerror}" if is_of_file else repr(error)) from error
+
+
+def _names(stages: Iterable[Any]) -> str:
+    return ", ".join(sorted(stage.addressing for stage in stages))
 
 
 class _Notes(logging.Handler):
