@@ -7,6 +7,7 @@ somebody else, and `dvc.lock` is written for many stages at a time.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -22,6 +23,7 @@ from typing import Any
 from urllib.parse import quote
 
 import networkx as nx
+import psutil
 from dvc.dependency.db import AbstractDependency
 from dvc.dependency.repo import RepoDependency
 from dvc.dvcfile import PROJECT_FILE
@@ -193,7 +195,7 @@ class Project:
                     pass
                 outcome = self._begin(stage, force)
         except LockError as error:
-            raise Busy(str(error)) from error
+            raise Busy(" ".join(str(error).split())) from error
         if isinstance(outcome, Outcome):
             self._end(name)
         return outcome
@@ -206,6 +208,8 @@ class Project:
                 return Outcome.UNCHANGED
             self._keep(stage)
             return Outcome.CHECKED
+        if _is_written(self.log(stage.addressing)):
+            raise Busy("processes that an earlier run has left have not ended yet")
         if not force and not stage.changed():
             return Outcome.UNCHANGED
         if not force and (missing := [f"'{dep}'" for dep in stage.deps if dep.protocol == "local" and not dep.exists]):
@@ -367,15 +371,15 @@ class Project:
         """Take from DVC's list of locks what processes that were killed have left there.
 
         DVC itself drops the locks of a process that is no more. But it writes the file in place, so that half of it may
-        be there, and in a container the next process has the same number.
+        be there, and in a container the next process may have the same number, or the killed one keeps it.
         """
         path = Path(self.repo.tmp_dir) / "rwlock"
         try:
             locks = json.loads(path.read_bytes())
             kept = {
-                "write": {file: one for file, one in locks.get("write", {}).items() if not _is_ours(one)},
+                "write": {file: one for file, one in locks.get("write", {}).items() if not _is_left(one)},
                 "read": {
-                    file: [one for one in all_ if not _is_ours(one)] for file, all_ in locks.get("read", {}).items()
+                    file: [one for one in all_ if not _is_left(one)] for file, all_ in locks.get("read", {}).items()
                 },
             }
         except FileNotFoundError:
@@ -400,9 +404,12 @@ def _is_restorable(stage: Any) -> bool:
     )
 
 
-def _is_ours(lock: dict[str, Any]) -> bool:
-    """Whether a lock names this process, which has none yet."""
-    return lock["pid"] == os.getpid()
+def _is_left(lock: dict[str, Any]) -> bool:
+    """Whether a lock names this process, which has none yet, or one that has ended and of which nobody took notice."""
+    try:
+        return lock["pid"] == os.getpid() or psutil.Process(lock["pid"]).status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False  # DVC sees to it
 
 
 def _needs(name: str, meta: Any) -> Needs:
@@ -421,7 +428,7 @@ def _as_user_errors(whatever: bool = False) -> Iterator[None]:
     """What DVC says is wrong as a line; of a single stage `whatever` happens, as DVC then goes on with others too."""
     try:
         yield
-    except (LockError, UserError):
+    except (LockError, Busy, UserError):
         raise
     except NotDvcRepoError as error:
         raise UserError("there is no DVC project here: no .dvc in this folder or above it; see `dvc init`") from error
@@ -442,6 +449,18 @@ def _as_user_errors(whatever: bool = False) -> Iterator[None]:
 
 def _names(stages: Iterable[Any]) -> str:
     return ", ".join(sorted(stage.addressing for stage in stages))
+
+
+def _is_written(log: Path) -> bool:
+    """Whether a process of a run that was killed holds the log; see `launcher`."""
+    with suppress(FileNotFoundError), log.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # where there are no locks, nothing can be known
+            return False
+    return False
 
 
 class _Notes(logging.Handler):
