@@ -149,7 +149,7 @@ stages:
   long:
     cmd:
       - >
-        trap 'sleep SECONDS; echo half > long.txt; echo cleaned >> "$RAN"; exit CODE' INT; echo begun >> "$RAN";
+        trap 'CLEANS; echo half > long.txt; echo cleaned >> "$RAN"; exit CODE' INT; echo begun >> "$RAN";
         sh -c 'sleep 60 & sleep 60'; cp short.txt long.txt
       - touch never.txt
     deps: [short.txt]
@@ -162,10 +162,10 @@ def lines(root: Path) -> list[str]:
 
 
 def begun(
-    tmp_path: Path, code: int = 1, seconds: float = 0.5, **settings: object
+    tmp_path: Path, code: int = 1, cleans: str = "sleep 0.5", **settings: object
 ) -> tuple[Path, subprocess.Popen[str]]:
-    """A run in the middle of a long stage, which on an interrupt takes so long to end with that code."""
-    root = foreign.begin(tmp_path / "project", LONG.replace("CODE", str(code)).replace("SECONDS", str(seconds)))
+    """A run in the middle of a long stage, which on an interrupt cleans up and ends with that code."""
+    root = foreign.begin(tmp_path / "project", LONG.replace("CODE", str(code)).replace("CLEANS", cleans))
     run = foreign.start(root, "--jobs", "2", **settings)
     foreign.wait_until(lambda: "begun" in lines(root))
     return root, run
@@ -220,18 +220,24 @@ def test_a_second_ctrl_c_does_not_wait_for_what_does_not_heed_the_first(tmp_path
 
 
 def test_a_run_started_at_once_waits_until_what_a_killed_one_left_has_ended(tmp_path: Path) -> None:
-    root, run = begun(tmp_path, seconds=4)
+    root, run = begun(tmp_path, cleans="until [ -e released ]; do sleep 0.02; done")
     run.kill()
     second = foreign.start(root, "--jobs", "2")
+    assert second.stdout is not None
+    assert any(
+        "long waits: processes that an earlier run has left have not ended yet" in line for line in second.stdout
+    )
+    assert lines(root) == ["short", "begun"]
+    (root / "released").touch()
     foreign.wait_until(lambda: lines(root).count("begun") == 2)
     assert lines(root) == ["short", "begun", "cleaned", "begun"]
     assert not (root / "long.txt").exists()  # what the first one wrote at its end is gone
     second.send_signal(signal.SIGINT)
-    text, _ = second.communicate(timeout=15)
-    assert "long waits: processes that an earlier run has left have not ended yet" in text
-    run.wait()
-    assert run.stdout is not None
-    run.stdout.close()
+    assert second.wait(15) == 130
+    for process in (run, second):
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def test_without_its_launcher_a_run_ends_what_ran_and_says_so(tmp_path: Path) -> None:
@@ -244,10 +250,17 @@ def test_without_its_launcher_a_run_ends_what_ran_and_says_so(tmp_path: Path) ->
     foreign.wait_until(lambda: not foreign.processes(root), 3)
 
 
-def test_half_a_list_of_locks_is_begun_anew(tmp_path: Path) -> None:
-    root = foreign.begin(tmp_path / "project", "stages: {a: {cmd: echo > a.txt, outs: [a.txt]}}")
-    (root / ".dvc/tmp").mkdir()
+def test_what_a_kill_can_leave_half_done_is_mended(tmp_path: Path) -> None:
+    root = foreign.begin(tmp_path / "project", "stages: {a: {cmd: cp in.txt a.txt, deps: [in.txt], outs: [a.txt]}}")
+    (root / "in.txt").touch()
+    assert foreign.dla(root).returncode == 0
+    before = foreign.contents(root)
+
     (root / ".dvc/tmp/rwlock").write_text('{"write": {"/')
+    (entry,) = (root / ".dvc/cache/runs").glob("*/*/*")
+    entry.unlink()  # DVC makes its folder first
+    (root / "dvc.lock").rename(root / ".dvc.lock.1234.partial")
     run = foreign.dla(root)
-    assert run.returncode == 0
+    assert run.returncode == 0, run.stdout
     assert "DVC's list of locks was half written" in run.stdout
+    assert foreign.contents(root) == before

@@ -215,18 +215,29 @@ class Project:
         if not force and (missing := [f"'{dep}'" for dep in stage.deps if dep.protocol == "local" and not dep.exists]):
             raise UserError(f"what it needs is not there: {', '.join(missing)}")
         stage.remove_outs(ignore_remove=False, force=False)
-        if not force:
-            try:
-                self.repo.stage_cache.restore(stage)
-            except RunCacheNotFoundError:
-                pass
-            else:
-                self._record(stage)
-                return Outcome.RESTORED
+        if not force and self._restore(stage):
+            self._record(stage)
+            return Outcome.RESTORED
         stage.save_deps(allow_missing=force)  # as DVC, which does not ask for them at all then
         self._holds[stage.addressing] = held = ExitStack()
         held.enter_context(self._hold(stage, f"{' '.join(sys.argv)} ({stage.addressing})"))
         return self._task(stage)
+
+    def _restore(self, stage: Any) -> bool:
+        """Whether the run-cache had the result of the stage, which is in its place then."""
+        try:
+            self.repo.stage_cache.restore(stage)
+        except RunCacheNotFoundError:
+            return False
+        except TypeError:  # DVC's, of a folder that a process made for an entry before it was killed
+            runs = Path(self.repo.stage_cache.cache_dir)
+            empty = [folder for folder in runs.glob("*/*") if folder.is_dir() and not any(folder.iterdir())]
+            if not empty:
+                raise
+            for folder in empty:
+                folder.rmdir()
+            return self._restore(stage)
+        return True
 
     def _ignore_outputs(self, stage: Any) -> None:
         """Put what git is to ignore into .gitignore in serial order, as stages are recorded in the order of their ends.
