@@ -10,7 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 DLA = str(Path(sys.executable).with_name("dla"))
 RECORDS = 'echo "$DVC_STAGE" >> "$RAN"'
@@ -199,3 +205,30 @@ def differences(one: Path, other: Path) -> list[str]:
     """The names of the files in which two projects differ."""
     first, second = contents(one), contents(other)
     return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+
+
+def start(root: Path, *arguments: str, **settings: Any) -> subprocess.Popen[str]:
+    """Begin `dla run` beside the caller; what it says goes to the pipe `stdout`, unless told otherwise."""
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    command = [DLA, "run", *arguments]
+    return subprocess.Popen(command, cwd=root, env=environment(root), text=True, **streams | settings)
+
+
+def processes(root: Path) -> list[psutil.Process]:
+    """The processes of the project's stages, and what these have started."""
+    mine = str(ran_file(root))
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            variables = process.environ()
+            if variables.get("RAN") == mine and "DVC_STAGE" in variables and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Return as soon as the condition holds, and fail if it does not within the time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        time.sleep(0.01)

@@ -248,7 +248,10 @@ def _preload(path: Path) -> list[str]:
         return []
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: {error}; mend it") from error
-    preload = tools.get("dla", {}).get("run", {}).get("preload", [])
+    try:
+        preload = tools.get("dla", {}).get("run", {}).get("preload", [])
+    except AttributeError:
+        raise UserError(f"{path}: tool.dla.run is not a table; it may have the key preload") from None
     if not isinstance(preload, list) or not all(isinstance(name, str) for name in preload):
         raise UserError(f"{path}: tool.dla.run.preload should be a list of names of modules")
     return preload

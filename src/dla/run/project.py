@@ -7,6 +7,7 @@ somebody else, and `dvc.lock` is written for many stages at a time.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -22,10 +23,11 @@ from typing import Any
 from urllib.parse import quote
 
 import networkx as nx
+import psutil
 from dvc.dependency.db import AbstractDependency
 from dvc.dependency.repo import RepoDependency
 from dvc.dvcfile import PROJECT_FILE
-from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.exceptions import CyclicGraphError, DvcException, NotDvcRepoError, OutputDuplicationError
 from dvc.fs import localfs
 from dvc.lock import LockError
 from dvc.repo import Repo
@@ -149,8 +151,10 @@ class Project:
         """
         with _as_user_errors(), self.locked():
             self._mend_rwlock()
+            if not (all_pipelines or targets or Path(PROJECT_FILE).exists()):
+                raise UserError("there is no dvc.yaml in this folder; name a stage, or take all with --all-pipelines")
             graph = self.repo.index.graph
-            chosen = None if all_pipelines else collect_stages(self.repo, targets or ["dvc.yaml"])
+            chosen = None if all_pipelines else collect_stages(self.repo, targets or [PROJECT_FILE])
             steps = plan_repro(get_active_graph(graph), chosen)
             self._stages = {stage.addressing: stage for stage in steps}
             for out in (out for stage in steps for out in stage.outs if not out.hash_info):
@@ -192,7 +196,7 @@ class Project:
             with _as_user_errors(whatever=True):
                 outcome = self._begin(stage, force)
         except LockError as error:
-            raise BusyError(str(error)) from error
+            raise BusyError(" ".join(str(error).split())) from error
         if isinstance(outcome, Outcome):
             self._end(name)
         return outcome
@@ -205,23 +209,38 @@ class Project:
                 return Outcome.UNCHANGED
             self._keep(stage)
             return Outcome.CHECKED
+        if _is_written(self.log(stage.addressing)):
+            raise BusyError("processes that an earlier run has left have not ended yet")
         if not force and not stage.changed():
             return Outcome.UNCHANGED
+        if not force and (missing := [f"'{dep}'" for dep in stage.deps if dep.protocol == "local" and not dep.exists]):
+            raise UserError(f"what it needs is not there: {', '.join(missing)}")
         with self._hold(stage):  # refused now, before anything of the stage is removed
             pass
         stage.remove_outs(ignore_remove=False, force=False)
-        if not force:
-            try:
-                self.repo.stage_cache.restore(stage)
-            except RunCacheNotFoundError:
-                pass
-            else:
-                self._record(stage)
-                return Outcome.RESTORED
+        if not force and self._restore(stage):
+            self._record(stage)
+            return Outcome.RESTORED
         stage.save_deps(allow_missing=force)  # as DVC, which does not ask for them at all then
         self._holds[stage.addressing] = held = ExitStack()
         held.enter_context(self._hold(stage, f"{' '.join(sys.argv)} ({stage.addressing})"))
         return self._task(stage)
+
+    def _restore(self, stage: Any) -> bool:
+        """Whether the run-cache had the result of the stage, which is in its place then."""
+        try:
+            self.repo.stage_cache.restore(stage)
+        except RunCacheNotFoundError:
+            return False
+        except TypeError:  # DVC's, of a folder that a process made for an entry before it was killed
+            runs = Path(self.repo.stage_cache.cache_dir)
+            empty = [folder for folder in runs.glob("*/*") if folder.is_dir() and not any(folder.iterdir())]
+            if not empty:
+                raise
+            for folder in empty:
+                folder.rmdir()
+            return self._restore(stage)
+        return True
 
     def _ignore_outputs(self, stage: Any) -> None:
         """Put what git is to ignore into .gitignore in serial order, as stages are recorded in the order of their ends.
@@ -366,15 +385,15 @@ class Project:
         """Take from DVC's list of locks what processes that were killed have left there.
 
         DVC itself drops the locks of a process that is no more. But it writes the file in place, so that half of it may
-        be there, and in a container the next process has the same number.
+        be there, and in a container the next process may have the same number, or the killed one keeps it.
         """
         path = Path(self.repo.tmp_dir) / "rwlock"
         try:
             locks = json.loads(path.read_bytes())
             kept = {
-                "write": {file: one for file, one in locks.get("write", {}).items() if not _is_ours(one)},
+                "write": {file: one for file, one in locks.get("write", {}).items() if not _is_left(one)},
                 "read": {
-                    file: [one for one in all_ if not _is_ours(one)] for file, all_ in locks.get("read", {}).items()
+                    file: [one for one in all_ if not _is_left(one)] for file, all_ in locks.get("read", {}).items()
                 },
             }
         except FileNotFoundError:
@@ -399,9 +418,12 @@ def _is_restorable(stage: Any) -> bool:
     )
 
 
-def _is_ours(lock: dict[str, Any]) -> bool:
-    """Whether a lock names this process, which has none yet."""
-    return lock["pid"] == os.getpid()
+def _is_left(lock: dict[str, Any]) -> bool:
+    """Whether a lock names this process, which has none yet, or one that has ended and of which nobody took notice."""
+    try:
+        return lock["pid"] == os.getpid() or psutil.Process(lock["pid"]).status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False  # DVC sees to it
 
 
 def _needs(name: str, meta: Any) -> Needs:
@@ -420,17 +442,39 @@ def _as_user_errors(whatever: bool = False) -> Iterator[None]:
     """What DVC says is wrong as a line; of a single stage `whatever` happens, as DVC then goes on with others too."""
     try:
         yield
-    except (LockError, UserError):
+    except (LockError, BusyError, UserError):
         raise
     except NotDvcRepoError as error:
         raise UserError("there is no DVC project here: no .dvc in this folder or above it; see `dvc init`") from error
+    except CyclicGraphError as error:
+        names = str(error).rpartition(": ")[2].rstrip(".")
+        raise UserError(f"these stages wait for each other, as each needs an output of another: {names}") from error
+    except OutputDuplicationError as error:
+        raise UserError(f"output '{error.output}' is written by several stages: {_names(error.stages)}") from error
     except DvcException as error:
         cause = f" ({error.__cause__})" if error.__cause__ else ""
         raise UserError(f"{error}{cause}") from error
     except Exception as error:
         if not whatever:
             raise
-        raise UserError(f"{error}" if isinstance(error, OSError) else f"{type(error).__name__}: {error}") from error
+        is_of_file = isinstance(error, OSError) and error.filename is not None
+        raise UserError(f"{error.filename}: {error.strerror}" if is_of_file else repr(error)) from error
+
+
+def _names(stages: Iterable[Any]) -> str:
+    return ", ".join(sorted(stage.addressing for stage in stages))
+
+
+def _is_written(log: Path) -> bool:
+    """Whether a process of a run that was killed holds the log; see `launcher`."""
+    with suppress(FileNotFoundError), log.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # where there are no locks, nothing can be known
+            return False
+    return False
 
 
 def _listen_to_dvc(note: Callable[[str], None]) -> None:
