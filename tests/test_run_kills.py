@@ -177,7 +177,7 @@ def test_a_signal_ends_the_run_in_order_and_says_so(tmp_path: Path, number: sign
     run.send_signal(number)
     text, _ = run.communicate(timeout=15)
     assert run.returncode == 128 + number
-    assert "interrupted: what ran has been ended, and what was done is recorded; run again to go on" in text
+    assert "stopped while running: long; the same command goes on from here" in text
     assert foreign.processes(root) == []
     assert lines(root) == ["short", "begun", "cleaned"]
     lock = (root / "dvc.lock").read_text()
@@ -215,7 +215,7 @@ def test_a_second_ctrl_c_does_not_wait_for_what_does_not_heed_the_first(tmp_path
     run.send_signal(signal.SIGINT)
     text, _ = run.communicate(timeout=5)
     assert run.returncode == 130
-    assert "interrupted: " in text
+    assert "stopped while running: deaf; the same command goes on from here" in text
     foreign.wait_until(lambda: not foreign.processes(root), 3)
 
 
