@@ -1,0 +1,271 @@
+"""The executor of a Dask cluster: stages run on its workers.
+
+The driver chooses the worker of each task itself, by the threads and GPUs that it has given out there, so that a task
+starts at once or not at all. Dask would count every task as one thread, may move it to another worker and may run it
+twice: a task is therefore bound to its worker, and to make up for a lost worker is the driver's part.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dla.core.errors import UserError
+from dla.run.local import pooled
+from dla.run.seats import Seat, Seats
+from dla.run.slots import Grant
+from dla.run.task import Ended, Needs, Task
+
+try:
+    from distributed import Future, KilledWorker
+
+    from dla.run import worker
+    from dla.run.connection import connect
+except ImportError as missing:
+    raise UserError(f"--cluster needs Dask, which is not installed here ({missing}): pip install 'dla[cluster]'") from None
+
+BEAT = 0.5  # seconds between two looks at which workers there are
+PATIENCE = 5.0  # seconds without a worker after which the user is told
+GRACE = 15.0  # seconds that tasks have to end when they are stopped; a worker kills what does not heed that after 10
+STARTS = 2  # times that a stage is started, if its worker is lost
+LOST = 137  # exit code of a stage whose workers were lost, as of one that was killed
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A task on a worker."""
+
+    task: Task
+    seat: Seat
+    grant: Grant
+    future: Future[Ended | None]
+
+
+class ClusterExecutor:
+    """Runs tasks on the workers of a Dask cluster that see the project's folder at the same place as this machine.
+
+    Parameters
+    ----------
+    address : of the scheduler, `tcp://HOST:8786` or `tls://HOST:8786`; or `local:N`, N workers on this machine
+    scratch : a folder of the project that git ignores, absolute: by a file in it workers show that they see the project
+    preload : libraries that a worker imports once, for all commands that are Python scripts
+    stages_per_gpu : stages that may share a GPU
+    note : takes a sentence for the user
+
+    Raises
+    ------
+    UserError
+        If the address is none, nothing answers there, the scheduler goes away, or no worker sees the folder.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        scratch: Path,
+        preload: Sequence[str] = (),
+        stages_per_gpu: int = 1,
+        note: Callable[[str], None] = print,
+    ) -> None:
+        name = f"dla-{uuid.uuid4().hex}"
+        self._address = address
+        self._note = note
+        self._connection = connect(address)
+        self._client = self._connection.client
+        self._session = worker.Session(name, scratch / name, tuple(preload), stages_per_gpu)
+        self._seats = Seats()
+        self._looks: dict[str, Future[worker.Look]] = {}  # of workers that have not said yet what they see
+        self._blind: dict[str, str] = {}  # what is wrong with workers that are given nothing
+        self._attempts: dict[str, Attempt] = {}  # by key
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()  # keys, and sentences of workers
+        self._lost_at: dict[str, list[str]] = {}  # hosts of the workers that each task has lost
+        self._again: list[Task] = []  # lost, and to be started before any other
+        self._client.subscribe_topic(name, lambda event: self._done.put(event[1]))
+        self._next_look = 0.0
+        self._lonely_since: float | None = time.monotonic()
+        scratch.mkdir(parents=True, exist_ok=True)
+        self._session.proof.write_text(name)
+
+    def room(self, needs: Needs) -> bool:
+        """Whether a task with these needs would be started at once."""
+        self._look_around()
+        return not self._again and self._seats.choose(needs) is not None
+
+    def start(self, task: Task) -> None:
+        """Begin the task; there must be room for it."""
+        seat = self._seats.choose(task.needs)
+        if seat is None:
+            raise ValueError(f"{task.name}: no worker has room for {task.needs}")
+        on_gpu = task.needs.gpu and seat.gpus > 0
+        future = self._client.submit(
+            worker.run,
+            replace(task, environment={**_pools(task.needs.threads), **task.environment}),
+            self._session,
+            key=f"{task.name}-{uuid.uuid4().hex}",
+            workers=[seat.address],
+            resources={"GPU": 1 / self._session.stages_per_gpu} if on_gpu else None,
+            retries=0,
+            pure=False,
+        )
+        self._attempts[future.key] = Attempt(task, seat, seat.take(task.needs), future)
+        future.add_done_callback(self._done.put)
+
+    def wait(self, seconds: float) -> Sequence[Ended]:
+        """What has ended, as soon as something has; nothing after that many seconds, or when a worker has come."""
+        deadline = time.monotonic() + seconds
+        while True:
+            has_come = self._look_around()
+            left = max(0.0, deadline - time.monotonic())
+            ended = self._collect(min(BEAT, left))
+            if ended or has_come or left == 0:
+                return ended
+
+    def stop(self) -> None:
+        """End whatever runs, first as Ctrl-C does; returns when no process of a task is left, and leaves the cluster.
+
+        A worker that does not answer is not waited for: its tasks end when it notices that nobody wants them any more.
+        """
+        with suppress(OSError, TimeoutError, KeyboardInterrupt):
+            self._client.run(worker.end, self._session.name, workers=self._seats.addresses(), on_error="ignore")
+            deadline = time.monotonic() + GRACE
+            while self._attempts and time.monotonic() < deadline:
+                self._collect(BEAT)
+        with suppress(OSError, TimeoutError):
+            self._client.cancel([attempt.future for attempt in self._attempts.values()], force=True)
+        self._attempts = {}
+        self._session.proof.unlink(missing_ok=True)
+        self._connection.close()
+
+    def _look_around(self) -> bool:
+        """See which workers there are, at most every BEAT; give out again what was lost. Whether a worker has come."""
+        if time.monotonic() < self._next_look:
+            return False
+        self._next_look = time.monotonic() + BEAT
+        there = self._workers()
+        self._seats.keep(set(there))
+        for known in (self._looks, self._blind):
+            for address in known.keys() - there.keys():
+                del known[address]
+        for address in there.keys() - self._looks.keys() - self._blind.keys():
+            if address not in self._seats:
+                self._ask(address)
+        has_come = [self._hear(address, there[address]) for address in list(self._looks) if self._looks[address].done()]
+        for attempt in list(self._attempts.values()):
+            if attempt.seat.address not in there:  # Dask holds a task back for a worker that has left in order
+                self._done.put(attempt.future)
+        self._start_again()
+        self._say_if_lonely()
+        return any(has_come)
+
+    def _workers(self) -> dict[str, Any]:
+        """What the scheduler says of its workers, by address."""
+        try:
+            return dict(self._client.scheduler_info()["workers"])
+        except (OSError, TimeoutError, RuntimeError) as error:
+            raise UserError(
+                f"the Dask scheduler at {self._address} is gone ({error}): start it, and run again; stages that have "
+                "ended are kept"
+            ) from error
+
+    def _ask(self, address: str) -> None:
+        self._looks[address] = self._client.submit(
+            worker.look, self._session, key=f"look-{uuid.uuid4().hex}", workers=[address], retries=0, pure=False
+        )
+
+    def _hear(self, address: str, info: dict[str, Any]) -> bool:
+        """Take up a worker that has said what it sees; whether it can be given tasks."""
+        future = self._looks.pop(address)
+        if future.status == "finished" and (look := future.result()).sees_folder:
+            gpus = int(info["resources"].get("GPU", 0))
+            self._seats.add(Seat.of(address, look.host, info["nthreads"], gpus, self._session.stages_per_gpu))
+            return True
+        if future.status == "finished":
+            self._set_aside(
+                address,
+                f"on {look.host} does not see {self._session.proof.parent}: mount the project's folder there at the same "
+                "path, or share files by a DVC remote (--remote NAME)",
+            )
+        elif future.status == "error":
+            self._set_aside(
+                address, f"cannot run stages ({future.exception()}): install there what is installed here, then start it"
+            )
+        return False
+
+    def _set_aside(self, address: str, reason: str) -> None:
+        self._blind[address] = f"worker {address} {reason}"
+        self._note(self._blind[address])
+
+    def _say_if_lonely(self) -> None:
+        """Without a worker to give tasks to: an error if all there are see nothing, else a note after a while."""
+        if len(self._seats):
+            self._lonely_since = None
+        elif self._blind and not self._looks and not self._attempts:
+            raise UserError(next(iter(self._blind.values())))
+        elif self._lonely_since is None:
+            self._lonely_since = time.monotonic()
+        elif time.monotonic() - self._lonely_since > PATIENCE:
+            self._note(f"no worker at {self._address}: waiting for one (`dask worker {self._address}`)")
+            self._lonely_since = float("inf")
+
+    def _collect(self, seconds: float) -> list[Ended]:
+        """What has ended, waiting so long for the first."""
+        ended = []
+        with suppress(queue.Empty):
+            news = self._done.get(timeout=seconds)
+            while True:
+                if isinstance(news, Future):
+                    ended += self._settle(news)
+                else:
+                    self._note(news["note"])
+                news = self._done.get_nowait()
+        return ended
+
+    def _settle(self, future: Future[Ended | None]) -> list[Ended]:
+        """What is to be said of a task that has come to its end on a worker: nothing, if it is to be started again."""
+        attempt = self._attempts.get(future.key)
+        if attempt is None:
+            return []
+        error = future.exception() if future.status == "error" else None
+        if future.status == "finished" and (ended := future.result()) is not None:
+            self._forget(attempt)
+            return [ended]
+        if error is not None and not isinstance(error, KilledWorker):
+            self._forget(attempt)
+            return [Ended(attempt.task.name, 1, 0.0, f"worker {attempt.seat.address} could not run it: {error}")]
+        return self._lose(attempt)
+
+    def _lose(self, attempt: Attempt) -> list[Ended]:
+        """A task's worker is gone, or has ended the task as it closed: it is started once more, elsewhere."""
+        self._forget(attempt)
+        name = attempt.task.name
+        hosts = self._lost_at.setdefault(name, [])
+        hosts.append(attempt.seat.host)
+        if len(hosts) < STARTS:
+            self._note(f"{name}: its worker {attempt.seat.address} was lost; it is started again on another")
+            self._again.append(attempt.task)
+            return []
+        reason = f"its worker was lost {len(hosts)} times, on {', '.join(hosts)}: has it enough memory and time there?"
+        return [Ended(name, LOST, 0.0, reason)]
+
+    def _forget(self, attempt: Attempt) -> None:
+        del self._attempts[attempt.future.key]
+        attempt.seat.give(attempt.grant)
+        attempt.future.cancel(force=True)
+
+    def _start_again(self) -> None:
+        for task in list(self._again):
+            if self._seats.choose(task.needs) is not None:
+                self._again.remove(task)
+                self.start(task)
+
+
+def _pools(threads: int) -> dict[str, str]:
+    """Thread pools as on this machine: what the caller has set holds on workers too, and nothing of their own does."""
+    asked = pooled({}, threads)
+    return {name: os.environ.get(name, value) for name, value in asked.items()}
