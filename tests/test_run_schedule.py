@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from dla.run.slots import Grant, Slots
 from dla.run.task import Needs
 
 # A diamond whose left side is long, and one stage beside it.
-DIAMOND: Mapping[str, tuple[str, ...]] = {
+DIAMOND: dict[str, tuple[str, ...]] = {
     "get": (),
     "right": ("get",),
     "left": ("get",),

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from dla.cli import classify, completion, doctor, generate, params, play, predict, report
+from dla.cli import run as run_stages
 from dla.cli.output import complain
 from dla.cli.parser import Parser, add_debug, lines_below
 from dla.core import process
 from dla.core.errors import TOO_LARGE, UserError, is_beyond_memory, of_system
 from dla.settings.params import PARAMS_FILE
 
-COMMANDS = (doctor, params, predict, classify, generate, play, report, completion)
+COMMANDS = (doctor, params, run_stages, predict, classify, generate, play, report, completion)
 EXAMPLES = (
     "dla doctor                                      # is all there for a run?",
     "dla predict photo.jpg --model cifar10-resnet34  # what is on a photo?",

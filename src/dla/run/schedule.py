@@ -44,7 +44,7 @@ class Schedule:
         self._place = {name: place for place, name in enumerate(sorted(after, key=lambda name: -self.chain[name]))}
         self._ready = [name for name in self._place if not self._waits_for[name]]
         self._places = [self._place[name] for name in self._ready]
-        self._begun: set[str] = set()
+        self.begun: set[str] = set()  # started, and not ended yet
         self._stopped: set[str] = set()  # they wait for what has failed, and so for ever
         self._work = sum(self.seconds.values())
 
@@ -57,7 +57,7 @@ class Schedule:
     @property
     def is_over(self) -> bool:
         """Whether no stage is ready or running; what is left then can never start."""
-        return not self._ready and not self._begun
+        return not self._ready and not self.begun
 
     def ready(self) -> list[str]:
         """The stages that may start, longest chain first; equal ones in the order of a serial run."""
@@ -66,13 +66,13 @@ class Schedule:
     def begin(self, name: str) -> None:
         """The stage, one of those ready, has been started."""
         self._leave(name)
-        self._begun.add(name)
+        self.begun.add(name)
 
     def end(self, name: str) -> None:
         """The stage, one that has begun, has ended well: what waited for it alone is ready."""
-        if name not in self._begun:
+        if name not in self.begun:
             raise ValueError(f"{name} ends, and has not begun")
-        self._begun.remove(name)
+        self.begun.remove(name)
         self._work -= self.seconds[name]
         for other in self._dependents[name]:
             self._waits_for[other] -= 1
@@ -85,8 +85,8 @@ class Schedule:
 
         Returns those stages in the order of a serial run, without such as another failure has stopped before.
         """
-        if name in self._begun:
-            self._begun.remove(name)
+        if name in self.begun:
+            self.begun.remove(name)
         else:
             self._leave(name)
         stopped: set[str] = set()
@@ -104,7 +104,7 @@ class Schedule:
 
         Stages that run count whole, as if they had begun now.
         """
-        longest = max((self.chain[name] for name in [*self._begun, *self._ready[:1]]), default=0.0)
+        longest = max((self.chain[name] for name in [*self.begun, *self._ready[:1]]), default=0.0)
         return max(longest, self._work / slots)
 
     def _leave(self, name: str) -> None:

@@ -1,0 +1,67 @@
+"""`dla run`: `dvc repro` with stages side by side."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from dla.cli.candidates import offer_names
+from dla.cli.options import count
+from dla.cli.parser import Commands, Parser, add_command
+from dla.core.cores import cores
+
+
+def add(commands: Commands[Parser]) -> None:
+    """Add the command to the parser."""
+    parser = add_command(
+        commands,
+        "run",
+        "run the stages that have changed, side by side",
+        "Run the stages of a DVC project that have changed, several at a time.\n"
+        "It leaves what `dvc repro` leaves: the same dvc.lock, cache and outputs, byte for byte. Each stage's output is "
+        "kept in runs/logs/STAGE.log. Interrupted or killed, it goes on where it was when it is run again.",
+        "dla run",
+        "dla run repeats --jobs 4  # this stage and all it needs, four at a time",
+        "dla run --dry  # what would be run?",
+        "dla run --gpus 0,1 --jobs-per-gpu 2",
+    )
+    targets = parser.add_argument(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help="stages, with all they need; default: those of the dvc.yaml in this folder",
+    )
+    parser.add_argument(
+        "-j", "--jobs", type=count, default=cores(), metavar="N", help="CPU threads to share out (default: all cores)"
+    )
+    parser.add_argument(
+        "--gpus", default="auto", metavar="LIST", help="devices to share out, as 0,1; or auto, or none (default: auto)"
+    )
+    parser.add_argument(
+        "--jobs-per-gpu", type=count, default=1, metavar="N", help="stages that may share a device (default: 1)"
+    )
+    parser.add_argument(
+        "-k", "--keep-going", action="store_true", help="after a failure, run what does not depend on it"
+    )
+    parser.add_argument("-f", "--force", action="store_true", help="run stages that have not changed as well")
+    parser.add_argument("-P", "--all-pipelines", action="store_true", help="all stages of the whole project")
+    parser.add_argument("-n", "--dry", action="store_true", help="say what would be run, and run nothing")
+    offer_names(targets, "stages")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for; the exit code."""
+    from dla.run.driver import Run, preview
+    from dla.run.local import on_this_machine
+    from dla.run.project import Project
+    from dla.run.screen import open_screen
+
+    project = Project()
+    plan = project.plan(options.targets, options.all_pipelines)
+    if options.dry:
+        return preview(project, plan)
+    screen = open_screen(sys.stdout)
+    project.say_with(screen.note)
+    executor = on_this_machine(project.root, options.jobs, options.gpus, options.jobs_per_gpu, screen.note)
+    return Run(project, plan, executor, screen, options.keep_going, options.force)()

@@ -1,0 +1,194 @@
+"""The loop of a run: what may start is judged, what must be computed is handed out, what has ended is recorded."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from dla.core.errors import UserError
+from dla.run import durations
+from dla.run.project import Busy, Outcome, Plan, Project
+from dla.run.schedule import Schedule
+from dla.run.screen import Screen
+from dla.run.task import Ended, Executor
+
+TICK = 0.25  # seconds between two looks at the table, and at signals
+PATIENCE = 1.0  # seconds until a stage that another DVC process keeps out is tried again
+
+
+class Run:
+    """One run of a plan.
+
+    Parameters
+    ----------
+    project, plan : what is run, and what DVC says of it
+    executor : where commands run
+    screen : what the user sees
+    keep_going : start what does not depend on a failure also after it
+    force : run what has not changed as well
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        plan: Plan,
+        executor: Executor,
+        screen: Screen,
+        keep_going: bool = False,
+        force: bool = False,
+    ) -> None:
+        self.project = project
+        self.plan = plan
+        self.executor = executor
+        self.screen = screen
+        self.keep_going = keep_going
+        self.force = force
+        self.durations = project.state / "durations.json"
+        self.schedule = Schedule(plan.after, durations.read(self.durations))
+        self.seconds: dict[str, float] = {}  # of what has run
+        self.has_failed = False
+        self.signal = 0  # the one that asked for the end, once one has
+        self._busy_until: dict[str, float] = {}
+
+    def __call__(self) -> int:
+        """Run; the exit code: 0, 1 if a stage failed, 128 + n after signal n."""
+        self.screen.plan(list(self.plan.after), self.schedule.seconds)
+        with self._signals():
+            try:
+                self._loop()
+            finally:
+                self.executor.stop()
+                self._take_what_was_done()
+                self.project.close()
+                durations.write(self.durations, self.seconds)
+                self.screen.close()
+        if self.signal:
+            self.screen.note("interrupted: what ran has been ended, and what was done is recorded; run again to go on")
+        self.screen.summary()
+        return 128 + self.signal if self.signal else int(self.has_failed)
+
+    def _loop(self) -> None:
+        while not self.signal:
+            with self.project.locked():
+                self._start_what_may()
+                self.project.write_if_cheap()
+            if self.schedule.is_over or (self._is_closing() and not self.schedule.begun):
+                return
+            ended = self.executor.wait(TICK)
+            if ended:
+                with self.project.locked():
+                    for end in ended:
+                        self._take(end)
+            self.screen.tick()
+
+    def _is_closing(self) -> bool:
+        """Whether nothing more is started."""
+        return bool(self.signal) or (self.has_failed and not self.keep_going)
+
+    def _start_what_may(self) -> None:
+        """Go through what is ready, longest chain first, until nothing more has room."""
+        progress = True
+        while progress:
+            progress = False
+            for name in self.schedule.ready():
+                if self._is_closing():
+                    return
+                if self.executor.room(self.plan.needs[name]) and not self._is_busy(name):
+                    progress |= self._start(name)
+
+    def _start(self, name: str) -> bool:
+        """Judge the stage and start it if it must run; whether others may have become ready by that."""
+        try:
+            begun = self.project.begin(name, self.force)
+        except Busy as error:
+            if name not in self._busy_until:
+                self.screen.note(f"{name} waits: {error}")
+            self._busy_until[name] = time.monotonic() + PATIENCE
+            return False
+        except UserError as error:
+            self._fail(name, str(error))
+            return False
+        self.schedule.begin(name)
+        if isinstance(begun, Outcome):
+            (self.screen.restored if begun is Outcome.RESTORED else self.screen.unchanged)(name)
+            self.schedule.end(name)
+            return True
+        self.executor.start(begun)
+        self.screen.began(name, begun.log)
+        return False
+
+    def _is_busy(self, name: str) -> bool:
+        return time.monotonic() < self._busy_until.get(name, 0.0)
+
+    def _take(self, ended: Ended) -> None:
+        """Record what has ended."""
+        if ended.code != 0:
+            self._fail(ended.name, ended.reason or _why(ended.code))
+            return
+        try:
+            self.project.finish(ended.name)
+        except UserError as error:
+            self._fail(ended.name, str(error))
+            return
+        self.seconds[ended.name] = ended.seconds
+        self.schedule.end(ended.name)
+        self.screen.done(ended.name, ended.seconds)
+
+    def _take_what_was_done(self) -> None:
+        """Record what ended well while the rest was being ended."""
+        with self.project.locked():
+            for ended in self.executor.wait(0.0):
+                if ended.code == 0:
+                    self._take(ended)
+
+    def _fail(self, name: str, why: str) -> None:
+        self.has_failed = True
+        log = self.project.log(name) if name in self.schedule.begun else None
+        skipped = self.schedule.drop(name)
+        self.project.give_up([name, *skipped])
+        self.screen.failed(name, why, log)
+        self.screen.skipped(skipped, name)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """A first interrupt or termination ends the run in order; a second interrupt does not wait for the stages."""
+        before = {number: signal.signal(number, self._note_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _note_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.signal and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = number
+
+
+def preview(project: Project, plan: Plan, say: Callable[[str], None] = print) -> int:
+    """Say what a run would do, as far as it can be known before it; nothing is changed. Returns 0."""
+    would_run: dict[str, str] = {}
+    with project.locked():
+        for name, earlier in plan.after.items():
+            first = next((other for other in earlier if other in would_run), None)
+            if first is not None:
+                would_run[name] = f"if the outputs of {first} change"
+            elif project.is_changed(name):
+                would_run[name] = ""
+    width = max(map(len, would_run), default=0)
+    for name, condition in would_run.items():
+        say(f"{name:<{width}}  {condition}".rstrip())
+    say(f"{len(would_run)} of {len(plan.after)} stages would run, or be restored from the run-cache")
+    return 0
+
+
+def _why(code: int) -> str:
+    if code > 128:
+        try:
+            return f"its command was ended by {signal.Signals(code - 128).name}"
+        except ValueError:
+            pass
+    return f"its command ended with exit code {code}"
