@@ -41,6 +41,11 @@ def add(commands: Commands[Parser]) -> None:
         "--jobs-per-gpu", type=count, default=1, metavar="N", help="stages that may share a device (default: 1)"
     )
     parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="run stages on the workers of a Dask scheduler, as tcp://HOST:8786, or of local:N, N workers on this machine",
+    )
+    parser.add_argument(
         "-k", "--keep-going", action="store_true", help="after a failure, run what does not depend on it"
     )
     parser.add_argument("-f", "--force", action="store_true", help="run stages that have not changed as well")
@@ -56,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
     from dla.run.local import on_this_machine
     from dla.run.project import Project
     from dla.run.screen import open_screen
+    from dla.run.task import Executor
 
     project = Project()
     plan = project.plan(options.targets, options.all_pipelines)
@@ -63,5 +69,13 @@ def run(options: argparse.Namespace) -> int:
         return preview(project, plan)
     screen = open_screen(sys.stdout)
     project.say_with(screen.note)
-    executor = on_this_machine(project.root, options.jobs, options.gpus, options.jobs_per_gpu, screen.note)
+    executor: Executor
+    if options.cluster is None:
+        executor = on_this_machine(project.root, options.jobs, options.gpus, options.jobs_per_gpu, screen.note)
+    else:
+        from dla.run.cluster import on_cluster
+
+        executor = on_cluster(
+            options.cluster, project.root, project.state, options.jobs_per_gpu, project.clear, screen.note
+        )
     return Run(project, plan, executor, screen, options.keep_going, options.force)()

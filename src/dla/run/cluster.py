@@ -7,6 +7,7 @@ twice: a task is therefore bound to its worker, and to make up for a lost worker
 
 from __future__ import annotations
 
+import fcntl
 import os
 import queue
 import time
@@ -18,23 +19,25 @@ from pathlib import Path
 from typing import Any
 
 from dla.core.errors import UserError
-from dla.run.local import pooled
+from dla.run.local import pooled, read_preload
 from dla.run.seats import Seat, Seats
 from dla.run.slots import Grant
 from dla.run.task import Ended, Needs, Task
 
 try:
-    from distributed import Future, KilledWorker
+    from distributed import CancelledError, Future, KilledWorker
 
     from dla.run import worker
     from dla.run.connection import connect
-except ImportError as missing:
+except ModuleNotFoundError as missing:
     raise UserError(f"--cluster needs Dask, which is not installed here ({missing}): pip install 'dla[cluster]'") from None
 
 BEAT = 0.5  # seconds between two looks at which workers there are
 PATIENCE = 5.0  # seconds without a worker after which the user is told
+ANSWERS_WITHIN = 10.0  # seconds that the result of a task that has ended may take
 GRACE = 15.0  # seconds that tasks have to end when they are stopped; a worker kills what does not heed that after 10
 STARTS = 2  # times that a stage is started, if its worker is lost
+INTERRUPTED = 130  # exit code of a stage that was stopped
 LOST = 137  # exit code of a stage whose workers were lost, as of one that was killed
 
 
@@ -57,6 +60,7 @@ class ClusterExecutor:
     scratch : a folder of the project that git ignores, absolute: by a file in it workers show that they see the project
     preload : libraries that a worker imports once, for all commands that are Python scripts
     stages_per_gpu : stages that may share a GPU
+    clear : removes what a lost task may have half written, by the task's name, before it is started again
     note : takes a sentence for the user
 
     Raises
@@ -71,10 +75,12 @@ class ClusterExecutor:
         scratch: Path,
         preload: Sequence[str] = (),
         stages_per_gpu: int = 1,
+        clear: Callable[[str], None] = lambda name: None,
         note: Callable[[str], None] = print,
     ) -> None:
         name = f"dla-{uuid.uuid4().hex}"
         self._address = address
+        self._clear = clear
         self._note = note
         self._connection = connect(address)
         self._client = self._connection.client
@@ -83,6 +89,9 @@ class ClusterExecutor:
         self._looks: dict[str, Future[worker.Look]] = {}  # of workers that have not said yet what they see
         self._blind: dict[str, str] = {}  # what is wrong with workers that are given nothing
         self._attempts: dict[str, Attempt] = {}  # by key
+        self._ended: list[Ended] = []
+        self._is_stopping = False
+        self._is_closed = False
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()  # keys, and sentences of workers
         self._lost_at: dict[str, list[str]] = {}  # hosts of the workers that each task has lost
         self._again: list[Task] = []  # lost, and to be started before any other
@@ -119,23 +128,27 @@ class ClusterExecutor:
     def wait(self, seconds: float) -> Sequence[Ended]:
         """What has ended, as soon as something has; nothing after that many seconds, or when a worker has come."""
         deadline = time.monotonic() + seconds
-        while True:
+        while not self._ended and not self._is_closed:
             has_come = self._look_around()
-            left = max(0.0, deadline - time.monotonic())
-            ended = self._collect(min(BEAT, left))
-            if ended or has_come or left == 0:
-                return ended
+            self._start_again()
+            self._collect(min(BEAT, max(0.0, deadline - time.monotonic())))
+            if has_come or time.monotonic() >= deadline:
+                break
+        ended, self._ended = self._ended, []
+        return ended
 
     def stop(self) -> None:
         """End whatever runs, first as Ctrl-C does; returns when no process of a task is left, and leaves the cluster.
 
         A worker that does not answer is not waited for: its tasks end when it notices that nobody wants them any more.
         """
+        self._is_stopping, self._again = True, []
         with suppress(OSError, TimeoutError, KeyboardInterrupt):
             self._client.run(worker.end, self._session.name, workers=self._seats.addresses(), on_error="ignore")
             deadline = time.monotonic() + GRACE
             while self._attempts and time.monotonic() < deadline:
                 self._collect(BEAT)
+        self._is_closed = True
         with suppress(OSError, TimeoutError):
             self._client.cancel([attempt.future for attempt in self._attempts.values()], force=True)
         self._attempts = {}
@@ -143,7 +156,7 @@ class ClusterExecutor:
         self._connection.close()
 
     def _look_around(self) -> bool:
-        """See which workers there are, at most every BEAT; give out again what was lost. Whether a worker has come."""
+        """See which workers there are, at most every BEAT. Whether a worker has come."""
         if time.monotonic() < self._next_look:
             return False
         self._next_look = time.monotonic() + BEAT
@@ -159,7 +172,6 @@ class ClusterExecutor:
         for attempt in list(self._attempts.values()):
             if attempt.seat.address not in there:  # Dask holds a task back for a worker that has left in order
                 self._done.put(attempt.future)
-        self._start_again()
         self._say_if_lonely()
         return any(has_come)
 
@@ -177,6 +189,7 @@ class ClusterExecutor:
         self._looks[address] = self._client.submit(
             worker.look, self._session, key=f"look-{uuid.uuid4().hex}", workers=[address], retries=0, pure=False
         )
+        self._looks[address].add_done_callback(self._done.put)
 
     def _hear(self, address: str, info: dict[str, Any]) -> bool:
         """Take up a worker that has said what it sees; whether it can be given tasks."""
@@ -213,56 +226,88 @@ class ClusterExecutor:
             self._note(f"no worker at {self._address}: waiting for one (`dask worker {self._address}`)")
             self._lonely_since = float("inf")
 
-    def _collect(self, seconds: float) -> list[Ended]:
-        """What has ended, waiting so long for the first."""
-        ended = []
+    def _collect(self, seconds: float) -> None:
+        """Take up what has ended, waiting so long for the first."""
         with suppress(queue.Empty):
             news = self._done.get(timeout=seconds)
             while True:
                 if isinstance(news, Future):
-                    ended += self._settle(news)
+                    self._settle(news)
                 else:
                     self._note(news["note"])
                 news = self._done.get_nowait()
-        return ended
 
-    def _settle(self, future: Future[Ended | None]) -> list[Ended]:
-        """What is to be said of a task that has come to its end on a worker: nothing, if it is to be started again."""
-        attempt = self._attempts.get(future.key)
+    def _settle(self, future: Future[Ended | None]) -> None:
+        """A task has come to its end, or its worker has."""
+        attempt = self._attempts.pop(future.key, None)
         if attempt is None:
-            return []
-        error = future.exception() if future.status == "error" else None
-        if future.status == "finished" and (ended := future.result()) is not None:
-            self._forget(attempt)
-            return [ended]
-        if error is not None and not isinstance(error, KilledWorker):
-            self._forget(attempt)
-            return [Ended(attempt.task.name, 1, 0.0, f"worker {attempt.seat.address} could not run it: {error}")]
-        return self._lose(attempt)
+            self._next_look = 0.0  # a worker has said what it sees
+            return
+        attempt.seat.give(attempt.grant)
+        try:
+            ended = future.result(timeout=ANSWERS_WITHIN) if future.done() else None
+        except (KilledWorker, CancelledError, TimeoutError, OSError):
+            ended = None
+        except Exception as error:
+            ended = Ended(attempt.task.name, 1, 0.0, f"worker {attempt.seat.address} could not run it: {error}")
+        future.cancel(force=True)
+        if ended is not None:
+            self._ended.append(ended)
+        else:
+            self._lose(attempt)
 
-    def _lose(self, attempt: Attempt) -> list[Ended]:
+    def _lose(self, attempt: Attempt) -> None:
         """A task's worker is gone, or has ended the task as it closed: it is started once more, elsewhere."""
-        self._forget(attempt)
         name = attempt.task.name
+        if self._is_stopping:
+            self._ended.append(Ended(name, INTERRUPTED, 0.0))
+            return
         hosts = self._lost_at.setdefault(name, [])
         hosts.append(attempt.seat.host)
         if len(hosts) < STARTS:
             self._note(f"{name}: its worker {attempt.seat.address} was lost; it is started again on another")
             self._again.append(attempt.task)
-            return []
-        reason = f"its worker was lost {len(hosts)} times, on {', '.join(hosts)}: has it enough memory and time there?"
-        return [Ended(name, LOST, 0.0, reason)]
-
-    def _forget(self, attempt: Attempt) -> None:
-        del self._attempts[attempt.future.key]
-        attempt.seat.give(attempt.grant)
-        attempt.future.cancel(force=True)
+        else:
+            reason = f"its worker was lost {len(hosts)} times, on {', '.join(hosts)}: has it memory and time enough there?"
+            self._ended.append(Ended(name, LOST, 0.0, reason))
 
     def _start_again(self) -> None:
         for task in list(self._again):
-            if self._seats.choose(task.needs) is not None:
+            if self._seats.choose(task.needs) is not None and _is_over(task.log):
                 self._again.remove(task)
+                self._clear(task.name)
                 self.start(task)
+
+
+def on_cluster(
+    address: str,
+    root: Path,
+    state: Path,
+    jobs_per_gpu: int = 1,
+    clear: Callable[[str], None] = lambda name: None,
+    note: Callable[[str], None] = print,
+) -> ClusterExecutor:
+    """An executor for the project at `root`, whose pyproject.toml says what a worker imports beforehand.
+
+    Parameters
+    ----------
+    state : a folder of the project that git ignores
+
+    The others are those of `ClusterExecutor`.
+    """
+    return ClusterExecutor(address, state, read_preload(root / "pyproject.toml"), jobs_per_gpu, clear, note)
+
+
+def _is_over(log: Path) -> bool:
+    """Whether no process of a task is left that holds its log."""
+    try:
+        with log.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # there is no log, or a file system without locks
+        return True
+    return True
 
 
 def _pools(threads: int) -> dict[str, str]:

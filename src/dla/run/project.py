@@ -200,6 +200,11 @@ class Project:
             name, tuple(commands), Path(settings["cwd"]), self.log(name), changed, _needs(name, stage.meta)
         )
 
+    def clear(self, name: str) -> None:
+        """Remove what a stage that is to be started again has written."""
+        with self.locked(), _as_user_errors():
+            self._stages[name].remove_outs(ignore_remove=False, force=False)
+
     def log(self, name: str) -> Path:
         """Where the output of the stage goes: into a folder that git ignores."""
         folder = self.root / LOGS

@@ -176,10 +176,11 @@ def _hand_in(task: Task, session: Session, worker: Worker) -> tuple[Crew, Future
     with _lock:
         if session.name not in _crews:
             _forget_what_dask_set()
-            slots = Slots(MANY, _gpus(worker), session.stages_per_gpu)
+            gpus = _gpus(worker)
+            slots = Slots(MANY, gpus, session.stages_per_gpu)
             note = functools.partial(_note, worker, session.name)
             _crews[session.name] = Crew(
-                lambda: LocalExecutor(slots, session.preload, note), lambda: _leave_off(session.name)
+                lambda: LocalExecutor(slots, gpus, session.preload, note), lambda: _leave_off(session.name)
             )
         crew = _crews[session.name]
         return crew, crew.begin(task)
