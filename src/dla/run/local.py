@@ -26,6 +26,8 @@ from dla.run.task import Ended, Needs, Task
 LAUNCHER = Path(__file__).with_name("launcher.py")
 LOST = "the process that starts commands was lost"
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "RAYON_NUM_THREADS")
+# pyarrow's allocator starts a thread as it is imported, unless it is told not to; see `launcher` on threads.
+NO_THREADS_ON_IMPORT = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 IDLE_THREADS_SLEEP = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 SHELL_OPTIONS = {"bash": ["--noprofile", "--norc"], "zsh": ["--no-rcs"]}  # as `dvc repro` has them
 SHELL_SIGNS = set("|&;<>()$`\\\"'*?[#~=%!{}\n")
@@ -115,7 +117,7 @@ class LocalExecutor:
             [sys.executable, str(LAUNCHER), str(there.fileno())],
             pass_fds=[there.fileno()],
             stdin=subprocess.DEVNULL,
-            env=pooled(dict(os.environ), 1),
+            env=pooled({**NO_THREADS_ON_IMPORT, **os.environ}, 1),
             start_new_session=True,  # a terminal's Ctrl-C is for the driver, which ends commands in order
         )
         there.close()

@@ -78,6 +78,7 @@ class Project:
         self._holds: dict[str, ExitStack] = {}  # DVC's read and write locks of what runs
         self._over: set[str] = set()  # stages of which no more is to come
         self._unwritten: dict[str, Any] = {}  # those with a result that is not in dvc.lock yet
+        self._outputs_are_ignored = False
         self._last_write, self._cost_of_write = time.monotonic(), 0.0
         _listen_to_dvc(lambda text: self._note(text))  # the attribute, as a screen may come later
 
@@ -177,6 +178,7 @@ class Project:
             return Outcome.CHECKED
         if not force and not stage.changed():
             return Outcome.UNCHANGED
+        self._ignore_outputs()
         stage.remove_outs(ignore_remove=False, force=False)
         if not force:
             try:
@@ -191,14 +193,20 @@ class Project:
         held.enter_context(self._hold(stage, f"{' '.join(sys.argv)} ({stage.addressing})"))
         return self._task(stage)
 
+    def _ignore_outputs(self) -> None:
+        """Put what git is to ignore into .gitignore in serial order, as stages are recorded in the order of their ends."""
+        if not self._outputs_are_ignored:
+            for stage in self._stages.values():
+                if stage.cmd and not stage.frozen:
+                    stage.ignore_outs()
+        self._outputs_are_ignored = True
+
     def _task(self, stage: Any) -> Task:
         settings = prepare_kwargs(stage)
         changed = {name: value for name, value in settings["env"].items() if os.environ.get(name) != value}
         commands = stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()
         name = stage.addressing
-        return Task(
-            name, tuple(commands), Path(settings["cwd"]), self.log(name), changed, _needs(name, stage.meta)
-        )
+        return Task(name, tuple(commands), Path(settings["cwd"]), self.log(name), changed, _needs(name, stage.meta))
 
     def clear(self, name: str) -> None:
         """Remove what a stage that is to be started again has written."""
@@ -350,7 +358,9 @@ def _as_user_errors() -> Iterator[None]:
     except LockError:
         raise
     except NotDvcRepoError as error:
-        raise UserError("there is no DVC project here: no folder .dvc in this one or above it; see `dvc init`") from error
+        raise UserError(
+            "there is no DVC project here: no folder .dvc in this one or above it; see `dvc init`"
+        ) from error
     except DvcException as error:
         cause = f" ({error.__cause__})" if error.__cause__ else ""
         raise UserError(f"{error}{cause}") from error
