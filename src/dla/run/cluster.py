@@ -33,7 +33,7 @@ except ModuleNotFoundError as missing:
     raise UserError(f"--cluster needs Dask, which is not installed here ({missing}): pip install 'dla[cluster]'") from None
 
 BEAT = 0.5  # seconds between two looks at which workers there are
-PATIENCE = 5.0  # seconds without a worker after which the user is told
+PATIENCE = 3.0  # seconds without a worker after which the user is told
 ANSWERS_WITHIN = 10.0  # seconds that the result of a task that has ended may take
 GRACE = 15.0  # seconds that tasks have to end when they are stopped; a worker kills what does not heed that after 10
 STARTS = 2  # times that a stage is started, if its worker is lost
