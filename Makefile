@@ -30,9 +30,9 @@ install: .venv/installed  ## create .venv with the locked requirements and this 
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
 	@touch $@
 
-repro: .venv/installed  ## run the whole workflow (the budget is set in params.yaml)
+repro: .venv/installed  ## run the whole workflow, stages side by side (the budget is set in params.yaml)
 	@$(BIN)/dla params
-	$(BIN)/dvc repro
+	$(BIN)/dla run
 
 test: .venv/installed-dev  ## ruff, the type checker and the quick tests
 	$(BIN)/ruff check .
@@ -43,10 +43,11 @@ test: .venv/installed-dev  ## ruff, the type checker and the quick tests
 docs: .venv/installed-dev  ## build the documentation: open site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-bench: .venv/installed  ## training and encoding against the loops a student writes
+bench: .venv/installed  ## training and encoding against the loops a student writes, `dla run` against `dvc repro`
 	$(BIN)/python bench/train.py
 	$(BIN)/python bench/embed.py
 	$(BIN)/python bench/lm.py
+	$(BIN)/python bench/run.py
 
 lock: .venv/installed-dev  ## compile the requirements anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -48,7 +48,7 @@ def encoder() -> Encoder:
 
 
 def plain(texts: list[Tokens], _: str) -> tuple[float, NDArray[Any]]:
-    torch.set_num_threads(load_params().runtime.threads or torch.get_num_threads())
+    torch.set_num_threads(load_params().runtime.threads)
     model = encoder().model
     found = []
     begin = time.perf_counter()

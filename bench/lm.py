@@ -101,7 +101,7 @@ def rate(settings: LanguageModel, seconds: float) -> float:
 
 
 def plain(settings: LanguageModel) -> float:
-    torch.set_num_threads(load_params().runtime.threads or torch.get_num_threads())
+    torch.set_num_threads(load_params().runtime.threads)
     torch.manual_seed(0)
     model = PlainGPT(settings)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate)

@@ -9,27 +9,24 @@ Writes models/text/NAME.safetensors, metrics/classify/NAME.json, plots/confusion
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from dla.core import stage
-from dla.core.artifacts import read_texts, write_tensors
+from dla.core.artifacts import write_tensors
 from dla.settings.params import load_params
 from dla.settings.whole import lookup
 from dla.text.results import write_results
-from dla.text.tfidf import fit_words
+from dla.text.tfidf import fit_words, read_splits
 
 
 def main(name: str) -> None:
     params = load_params()
     settings = lookup(params.tfidf, name, "tfidf")
-    table, facts = read_texts(Path(f"data/prepared/{settings.data}.parquet"))
-    splits = {split: table.filter(np.array(table["split"]) == split) for split in ("train", "validation", "test")}
-    texts = {split: rows["text"].to_pylist() for split, rows in splits.items()}
-    labels = {split: np.array(rows["label"], np.int64) for split, rows in splits.items()}
-    train, validation = ((texts[split], labels[split]) for split in ("train", "validation"))
-    counter, c = fit_words(settings, train, validation)
+    splits, facts = read_splits(Path(f"data/prepared/{settings.data}.parquet"))
+    counter, c = fit_words(settings, splits["train"], splits["validation"])
     write_tensors(Path(f"models/text/{name}.safetensors"), counter.tensors(), {**facts, "tfidf": asdict(settings)})
-    found = {split: (labels[split], counter.probabilities(texts[split])) for split in ("validation", "test")}
+    found = {}
+    for split in ("validation", "test"):
+        texts, labels = splits[split]
+        found[split] = (labels, counter.probabilities(texts))
     write_results(name, facts["classes"], facts["source"], found, {"c": c})
 
 

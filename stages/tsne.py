@@ -10,7 +10,6 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import read_texts, write_figure, write_metrics, write_table
-from dla.core.cores import threads
 from dla.settings.params import load_params
 from dla.text.features import read_labelled
 from dla.text.tsne import COLUMNS, choose, embed_in_plane, figure, plane_metrics, rows
@@ -25,7 +24,7 @@ def main(name: str) -> None:
     first = table["split"].index(settings.split).as_py()  # the rows of a split are one after the other
     texts = table["text"].take(chosen + first).to_pylist()
     vectors, labels = labelled.vectors[chosen], labelled.labels[chosen]
-    plane = embed_in_plane(vectors, settings, threads(params.runtime.threads))
+    plane = embed_in_plane(vectors, settings, params.runtime.threads)
     write_metrics(Path(f"metrics/tsne/{name}.json"), {"data": facts["source"], **plane_metrics(vectors, plane, labels)})
     write_table(Path(f"plots/tsne/{name}.csv"), COLUMNS, rows(plane, labels, facts["classes"], texts))
     title = f"{settings.data}, {settings.split} texts" + (" (embedded data)" if facts["source"] == "embedded" else "")

@@ -67,7 +67,7 @@ def test_it_says_what_small_and_large_runs_are_computed_with() -> None:
 
 
 def test_a_device_that_is_not_there_is_a_finding() -> None:
-    *_, found = machine.computing(Runtime("mps", "auto", "auto"))
+    *_, found = machine.computing(Runtime("mps", "auto", "auto", threads=1))
     assert found.stops
     assert found.problem == "params.yaml: runtime.device = 'mps', but torch sees no such device; take auto or cpu"
 

@@ -111,7 +111,7 @@ def test_recorded_gradients_are_those_that_hooks_see(digits: Path, name: Any, ba
 
 
 def test_the_study_covers_every_net_and_is_the_same_every_time(digits: Path) -> None:
-    runtime = Runtime(device="cpu", precision="float32", compile="never")
+    runtime = Runtime(device="cpu", precision="float32", compile="never", threads=1)
     first, again = (study_gradients(STUDY, digits, runtime) for _ in range(2))
     assert len(first) == 2 * 2 * 2 * 2
     for one, other in zip(first, again, strict=True):

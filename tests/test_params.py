@@ -39,6 +39,8 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
             {"budgets.demo.train.mlp.epoch": 3},
             "budgets.demo.train.mlp.epoch is not a setting; did you mean epochs?",
         ),
+        ({"runtime.threads": None}, "runtime.threads = null should be a valid integer"),
+        ({"runtime.threads": 0}, "runtime.threads = 0 should be greater than or equal to 1"),
         ({"runtime.threads": 10**9}, "runtime.threads = 1000000000 should be less than or equal to 1024"),
         ({"runtime.threads": 2**70}, f"runtime.threads = {2**70} should be less than or equal to 1024"),
         ({f"{RUN}.epochs": "3"}, f"{RUN}.epochs = '3' should be a valid integer"),

@@ -60,6 +60,14 @@ def test_equal_stages_start_in_the_order_of_a_serial_run() -> None:
     assert Schedule(dict.fromkeys(names, ()), {}).ready() == names
 
 
+def test_stages_that_share_what_is_scarce_go_before_others_of_like_chains() -> None:
+    seconds = {"short": 5.0, "long": 20.0, "scarce": 9.0, "middle": 10.0}
+    schedule = Schedule(dict.fromkeys(seconds, ()), seconds, scarce=["scarce", "unplanned"])
+    assert schedule.ready() == ["long", "scarce", "middle", "short"]
+    assert schedule.seconds_left(64) == 20.0
+    assert schedule.seconds_left(1) == 44.0
+
+
 def test_a_failed_stage_stops_all_that_hangs_on_it_and_nothing_else() -> None:
     after = DIAMOND | {"more": ("join",), "other": ("alone",)}
     schedule = Schedule(after, SECONDS)

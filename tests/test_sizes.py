@@ -58,7 +58,7 @@ def test_a_pass_has_a_batch_for_every_part() -> None:
 def test_a_training_without_a_batch_is_an_error() -> None:
     none = VectorBatches(lambda rows: rows, torch.zeros(0, dtype=torch.int64), 8, 1)
     settings = Training(epochs=1, batch_size=8, optimizer="adam", learning_rate=0.01)
-    runtime = Runtime(device="cpu", precision="float32", compile="never")
+    runtime = Runtime(device="cpu", precision="float32", compile="never", threads=1)
     job = Job("empty", settings, [], torch.device("cpu"), runtime, Tracking(tensorboard=False, wandb=False))
     with pytest.raises(UserError, match="empty: there is no batch to train on or to validate with"):
         job.run(torch.nn.Linear(1, 1), (none, none), 1.0)

@@ -43,7 +43,7 @@ from dla.text.scores import answer_metrics, calibration_error, chosen_options, c
 from dla.text.tfidf import fit_words, read_words
 from dla.training.runtime import CPU
 
-RUNTIME = Runtime(device="cpu", precision="float32", compile="never")
+RUNTIME = Runtime(device="cpu", precision="float32", compile="never", threads=1)
 SILENT = Tracking(tensorboard=False, wandb=False)
 TEXTS = [
     "Draw a line.",
@@ -288,7 +288,7 @@ def counted(path, state):
 encode.write_state = counted
 embed.embed(
     Embedding(data="race", encoder="tiny", formulation="separate", pooling="mean", max_tokens=64),
-    Path("race.parquet"), Path(sys.argv[2]), Runtime("cpu", "float32", "never"), Path("features.safetensors"))
+    Path("race.parquet"), Path(sys.argv[2]), Runtime("cpu", "float32", "never", 1), Path("features.safetensors"))
 print(len(shards))
 """
 

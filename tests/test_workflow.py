@@ -63,6 +63,7 @@ def resolved() -> dict[str, dict[str, list[str]]]:
     }
 
 
+PARAMS = load_params(ROOT / "params.yaml")
 STAGES = resolved()
 
 
@@ -100,6 +101,17 @@ def test_deps_are_the_script_and_all_that_it_imports(stage: str) -> None:
     assert {file for dep in STAGES[stage]["deps"] for file in code(dep)} == closure(script, *chosen_by_name(stage))
 
 
+def test_a_stage_says_what_it_takes_of_the_machine() -> None:
+    """Threads if it reads `runtime`, and a GPU if it also asks for one, or names it as the report does."""
+    for stage in Repo(str(ROOT)).index.stages:
+        read = {key for dep in stage.deps if isinstance(dep, ParamsDependency) for key in dep.params}
+        script = stage.name.partition("@")[0]
+        expected: dict[str, object] = {"threads": PARAMS.runtime.threads} if "runtime" in read else {}
+        if (expected and script not in ("tsne", "generate")) or script == "report":
+            expected["gpu"] = True
+        assert (stage.meta or {}) == expected, stage.name
+
+
 def test_packages_hold_no_code_of_their_own_so_they_need_not_be_deps() -> None:
     for file in (ROOT / "src/dla").rglob("__init__.py"):
         assert all(isinstance(node, ast.Expr) for node in ast.parse(file.read_text()).body), file
@@ -116,7 +128,7 @@ def test_a_stage_that_trains_no_net_does_not_import_torch(script: str) -> None:
 def test_imports_run_one_way() -> None:
     """stages -> cli, report -> vision, text, rl -> training -> models, data -> settings, core."""
     layers = ["core", "settings", "effective", "figures", "statistics", "data", "models", "training"]
-    layers += ["vision", "text", "rl", "report", "doctor", "cli"]
+    layers += ["vision", "text", "rl", "report", "doctor", "run", "cli"]
 
     def layer(file: Path) -> int:
         return layers.index(file.relative_to(ROOT / "src/dla").parts[0].removesuffix(".py"))
@@ -124,6 +136,13 @@ def test_imports_run_one_way() -> None:
     for file in (ROOT / "src/dla").rglob("*.py"):
         if file.name != "__init__.py":
             assert all(layer(imported) <= layer(file) for imported in imports(file)), file
+
+
+def test_what_runs_stages_needs_the_core_alone() -> None:
+    """It runs any DVC project, and an edit of it outdates no stage."""
+    for file in (ROOT / "src/dla/run").glob("*.py"):
+        rooms = {imported.relative_to(ROOT / "src/dla").parts[0] for imported in imports(file)}
+        assert rooms <= {"core", "run", "__init__.py"}, file
 
 
 # --- only what changed reruns ---------------------------------------------------------------------------------
@@ -175,7 +194,6 @@ def resnet(clone: Path) -> Iterator[Path]:
     yield from restored(clone, "src/dla/models/resnet.py")
 
 
-PARAMS = load_params(ROOT / "params.yaml")
 TRAINED = {f"train@{name}" for name in PARAMS.train}
 PAIRS = {f"pair@{seed}" for seed in PARAMS.repeats.seeds}
 TEXTS = {
@@ -194,7 +212,7 @@ TEXTS = {
         ({"budgets.full.train.cnn": {"epochs": 3}}, set()),
         ({"budgets.demo.train.resnet50.epochs": 1}, {"train@cifar10-resnet50"}),
         ({"tracking.wandb": True}, set()),
-        ({"runtime.threads": 1}, {*TRAINED, *PAIRS, *TEXTS, "gradients", "generate"}),
+        ({"runtime.threads": 2}, {*TRAINED, *PAIRS, *TEXTS, "gradients", "generate"}),
         ({"budgets.demo.pair.epochs": 1}, PAIRS),
         ({"repeats.loss": 1.0}, {"repeats"}),
         ({"gradients.steps": 10}, {"gradients"}),

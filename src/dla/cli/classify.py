@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from dla.cli.candidates import offer_files, offer_names
+from dla.cli.computing import limit_threads
 from dla.cli.options import model_name, text
 from dla.cli.output import as_json, print_table
 from dla.cli.parser import Commands, Parser, add_command
@@ -42,6 +43,7 @@ def add(commands: Commands[Parser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit code."""
+    limit_threads()
     from dla.text.heads import read_text_classifier
 
     texts = _texts(options)

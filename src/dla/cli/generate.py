@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from dla.cli.candidates import offer_names
+from dla.cli.computing import limit_threads
 from dla.cli.options import count, model_name, seed, text
 from dla.cli.parser import Commands, Parser, add_command
 from dla.core.errors import UserError
@@ -56,6 +57,7 @@ def add(commands: Commands[Parser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit code."""
+    limit_threads()
     from dla.text.characters import START, tokens_of
     from dla.text.speakers import find_speaker, parse_sampling
     from dla.text.stream import stream

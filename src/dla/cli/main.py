@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             error.__suppress_context__ = False  # the error below it, which the one line leaves out
             traceback.print_exception(error)
         else:
-            complain(error, _place(error))
+            complain(error, "" if options.command == "run" else _place(error))  # it runs any project
         return 2
     except (MemoryError, RuntimeError, ValueError, OverflowError) as error:
         if options.debug or not is_beyond_memory(error):

@@ -10,6 +10,7 @@ from dla.cli.candidates import offer_names
 from dla.cli.options import count, model_name, seed
 from dla.cli.output import say_written
 from dla.cli.parser import Commands, Parser, add_command
+from dla.core import pools
 from dla.core.atomic import destination
 from dla.core.errors import UserError
 
@@ -48,6 +49,7 @@ def add(commands: Commands[Parser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit code."""
+    pools.limit()  # to one thread, as the agent's training
     from dla.rl.environments import Place
     from dla.rl.evaluate import play, write_gif
     from dla.rl.results import read_agent

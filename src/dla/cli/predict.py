@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dla.cli.candidates import offer_files, offer_names
+from dla.cli.computing import limit_threads
 from dla.cli.options import count, model_name
 from dla.cli.output import as_json, complain, print_table, say_written
 from dla.cli.parser import Commands, Parser, add_command
-from dla.core.artifacts import picture_format
 from dla.core.atomic import destination
 from dla.core.errors import UserError
 
@@ -57,6 +57,7 @@ def add(commands: Commands[Parser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit code."""
+    limit_threads()
     from dla.vision.predict import predict
     from dla.vision.weights import read_classifier
 
@@ -94,6 +95,8 @@ def _map_paths(path: Path, files: Sequence[Path]) -> dict[Path, Path]:
     UserError
         If a map cannot be written there, or two of them would be one file.
     """
+    from dla.core.artifacts import picture_format
+
     picture_format(path)
     photos = list(dict.fromkeys(files))
     paths = {

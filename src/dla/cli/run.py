@@ -18,8 +18,8 @@ def add(commands: Commands[Parser]) -> None:
         "run",
         "run the stages that have changed, side by side",
         "Run the stages of a DVC project that have changed, several at a time.\n"
-        "It leaves what `dvc repro` leaves: the same dvc.lock, cache and outputs, byte for byte. Each stage's output is "
-        "kept in runs/logs/STAGE.log. Interrupted or killed, it goes on where it was when it is run again.",
+        "It leaves what `dvc repro` leaves: the same dvc.lock, cache and outputs, byte for byte. What a stage prints "
+        "is kept in runs/logs/STAGE.log. Interrupted or killed, it goes on where it was when it is run again.",
         "dla run",
         "dla run repeats --jobs 4  # this stage and all it needs, four at a time",
         "dla run --dry  # what would be run?",
@@ -69,13 +69,16 @@ def run(options: argparse.Namespace) -> int:
         return preview(project, plan)
     screen = open_screen(sys.stdout)
     project.say_with(screen.note)
+    on_gpus = [name for name, needs in plan.needs.items() if needs.gpu]
     executor: Executor
     if options.cluster is None:
-        executor = on_this_machine(project.root, options.jobs, options.gpus, options.jobs_per_gpu, screen.note)
+        executor = here = on_this_machine(project.root, options.jobs, options.gpus, options.jobs_per_gpu, screen.note)
+        scarce = on_gpus if here.gpus else []
     else:
         from dla.run.cluster import on_cluster
 
         executor = on_cluster(
             options.cluster, project.root, project.state, options.jobs_per_gpu, project.clear, screen.note
         )
-    return Run(project, plan, executor, screen, options.keep_going, options.force)()
+        scarce = on_gpus
+    return Run(project, plan, executor, screen, scarce, options.keep_going, options.force)()

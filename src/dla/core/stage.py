@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dla.core import process
+from dla.core import pools, process
 from dla.core.claim import claim
 from dla.core.errors import TOO_LARGE, UserError, is_beyond_memory, of_system
 from dla.core.parent import end_with_dvc
 
+pools.limit()  # before the script imports a library that has one
 process.begin_imports()  # those of the script that imports this module, until it calls `run`
 end_with_dvc()  # now: while libraries are imported, seconds pass
 
@@ -32,6 +33,7 @@ def run(main: Callable[..., None], description: str | None, what: str | None = N
         parser.add_argument("name", help=what)
     arguments = list(vars(parser.parse_args()).values())
     process.end_imports()
+    pools.limit()  # anew: who forked this process from a warm one may have given it another shell's variables
     try:
         with _as_lines(), claim("@".join([Path(sys.argv[0]).stem, *arguments])):
             main(*arguments)

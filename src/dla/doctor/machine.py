@@ -7,7 +7,7 @@ import math
 import subprocess
 import sys
 
-from dla.core.cores import cores, threads
+from dla.core.cores import cores
 from dla.core.errors import UserError
 from dla.doctor.finding import Finding
 from dla.settings.training import Runtime
@@ -60,7 +60,7 @@ def computing(settings: Runtime) -> list[Finding]:
         _device(device.type, name, settings),
         Finding("small runs", little.reason, facts={"dtype": str(little.dtype), "compiled": little.compiled}),
         Finding("large runs", much.reason, facts={"dtype": str(much.dtype), "compiled": much.compiled}),
-        _threads(threads(settings.threads), cores()),
+        _threads(settings.threads, cores()),
     ]
 
 

@@ -54,16 +54,22 @@ def _start(address: str) -> Connection:
     count = address.removeprefix(HERE)
     if not count.isdecimal() or int(count) < 1:
         raise UserError(f"--cluster {address}: {HERE}N starts N workers on this machine; N is a whole number from 1")
-    cluster = LocalCluster(
-        n_workers=int(count),
+    with dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}):
+        cluster = _loopback(int(count))
+    return Connection(Client(cluster, set_as_default=False), cluster)
+
+
+def _loopback(count: int) -> LocalCluster:
+    return LocalCluster(
+        n_workers=count,
         threads_per_worker=1,
         host="127.0.0.1",
         memory_limit=0,  # stages are other processes; Dask would count the worker's own
         dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0", "dashboard": False},  # any port that is free
         security=True,
         silence_logs=logging.CRITICAL,
     )
-    return Connection(Client(cluster, set_as_default=False), cluster)
 
 
 def _reach(address: str) -> Connection:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from dla.core.errors import UserError
 from dla.run import durations
-from dla.run.project import Busy, Outcome, Plan, Project
+from dla.run.project import BusyError, Outcome, Plan, Project
 from dla.run.schedule import Schedule
 from dla.run.screen import Screen
-from dla.run.task import Ended, Executor
+from dla.run.task import Ended, Executor, Needs
 
 TICK = 0.25  # seconds between two looks at the table, and at signals
 PATIENCE = 1.0  # seconds until a stage that another DVC process keeps out is tried again
@@ -27,6 +27,7 @@ class Run:
     project, plan : what is run, and what DVC says of it
     executor : where commands run
     screen : what the user sees
+    scarce : stages that compete for what there is little of, such as GPUs
     keep_going : start what does not depend on a failure also after it
     force : run what has not changed as well
     """
@@ -37,6 +38,7 @@ class Run:
         plan: Plan,
         executor: Executor,
         screen: Screen,
+        scarce: Collection[str] = (),
         keep_going: bool = False,
         force: bool = False,
     ) -> None:
@@ -47,42 +49,49 @@ class Run:
         self.keep_going = keep_going
         self.force = force
         self.durations = project.state / "durations.json"
-        self.schedule = Schedule(plan.after, durations.read(self.durations))
+        self.schedule = Schedule(plan.after, durations.read(self.durations), scarce)
         self.seconds: dict[str, float] = {}  # of what has run
         self.has_failed = False
         self.signal = 0  # the one that asked for the end, once one has
+        self._ended: list[Ended] = []  # and not recorded yet
         self._busy_until: dict[str, float] = {}
 
     def __call__(self) -> int:
         """Run; the exit code: 0, 1 if a stage failed, 128 + n after signal n."""
         self.screen.plan(list(self.plan.after), self.schedule.seconds)
-        with self._signals():
-            try:
-                self._loop()
-            finally:
-                self.executor.stop()
-                self._take_what_was_done()
-                self.project.close()
-                durations.write(self.durations, self.seconds)
-                self.screen.close()
-        if self.signal:
-            self.screen.note("interrupted: what ran has been ended, and what was done is recorded; run again to go on")
+        try:
+            with self._signals():
+                try:
+                    self._loop()
+                finally:
+                    self._end()
+        finally:
+            self.screen.close()
         self.screen.summary()
         return 128 + self.signal if self.signal else int(self.has_failed)
 
     def _loop(self) -> None:
-        while not self.signal:
-            with self.project.locked():
-                self._start_what_may()
-                self.project.write_if_cheap()
-            if self.schedule.is_over or (self._is_closing() and not self.schedule.begun):
-                return
-            ended = self.executor.wait(TICK)
-            if ended:
-                with self.project.locked():
-                    for end in ended:
-                        self._take(end)
-            self.screen.tick()
+        with suppress(BusyError):  # the run is to end while another DVC process holds the project
+            while not self.signal:
+                with self.project.locked(lambda: not self.signal):
+                    self._take_what_has_ended()
+                    self._start_what_may()
+                    self.project.write_if_cheap()
+                if self.schedule.is_over or (self._is_closing() and not self.schedule.begun):
+                    return
+                self._ended += self.executor.wait(TICK)
+                self.screen.tick()
+
+    def _end(self) -> None:
+        """End what runs, and record what has ended well by itself."""
+        self.executor.stop()
+        self._ended += self.executor.wait(0.0)
+        with self.project.locked():
+            self._ended = [ended for ended in self._ended if ended.code == 0]
+            self._take_what_has_ended()
+        self.project.close()
+        with suppress(UserError):  # an estimate for the next run is lost, no result
+            durations.write(self.durations, self.seconds)
 
     def _is_closing(self) -> bool:
         """Whether nothing more is started."""
@@ -94,7 +103,7 @@ class Run:
         while progress:
             progress = False
             for name in self.schedule.ready():
-                if self._is_closing():
+                if self._is_closing() or not self.executor.room(Needs()):
                     return
                 if self.executor.room(self.plan.needs[name]) and not self._is_busy(name):
                     progress |= self._start(name)
@@ -103,7 +112,7 @@ class Run:
         """Judge the stage and start it if it must run; whether others may have become ready by that."""
         try:
             begun = self.project.begin(name, self.force)
-        except Busy as error:
+        except BusyError as error:
             if name not in self._busy_until:
                 self.screen.note(f"{name} waits: {error}")
             self._busy_until[name] = time.monotonic() + PATIENCE
@@ -123,6 +132,10 @@ class Run:
     def _is_busy(self, name: str) -> bool:
         return time.monotonic() < self._busy_until.get(name, 0.0)
 
+    def _take_what_has_ended(self) -> None:
+        while self._ended:
+            self._take(self._ended.pop(0))
+
     def _take(self, ended: Ended) -> None:
         """Record what has ended."""
         if ended.code != 0:
@@ -137,25 +150,21 @@ class Run:
         self.schedule.end(ended.name)
         self.screen.done(ended.name, ended.seconds)
 
-    def _take_what_was_done(self) -> None:
-        """Record what ended well while the rest was being ended."""
-        with self.project.locked():
-            for ended in self.executor.wait(0.0):
-                if ended.code == 0:
-                    self._take(ended)
-
     def _fail(self, name: str, why: str) -> None:
         self.has_failed = True
         log = self.project.log(name) if name in self.schedule.begun else None
         skipped = self.schedule.drop(name)
-        self.project.give_up([name, *skipped])
+        self.project.give_up([name, *skipped], self.keep_going)
         self.screen.failed(name, why, log)
         self.screen.skipped(skipped, name)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """A first interrupt or termination ends the run in order; a second interrupt does not wait for the stages."""
-        before = {number: signal.signal(number, self._note_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+            numbers.append(signal.SIGHUP)
+        before = {number: signal.signal(number, self._note_signal) for number in numbers}
         try:
             yield
         finally:

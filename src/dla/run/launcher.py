@@ -13,6 +13,7 @@ starts some as it is imported turns this off.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import gc
@@ -81,7 +82,8 @@ class Launcher:
         while True:
             waits = any(job.began is None for job in self.jobs.values())
             timeout = 0.0 if self.preload else POLL if waits else None
-            readable, _, _ = select.select([self.connection, self.woken], [], [], timeout)
+            sources: list[Any] = [self.connection, self.woken]
+            readable, _, _ = select.select(sources, [], [], timeout)
             self._forget_wakes()
             self._collect_ended()
             if self.connection in readable:
@@ -201,7 +203,8 @@ class Launcher:
                 continue
             if and_what_it_left:
                 _signal_group(job.pid, signal.SIGKILL)
-            if code == 0 and job.commands and not and_what_it_left:
+                self._end(job, code or 128 + signal.SIGINT)  # who heeds an interrupt well has still not done all
+            elif code == 0 and job.commands:
                 self._start_next(job)
             else:
                 self._end(job, code)
@@ -209,6 +212,8 @@ class Launcher:
     def _end(self, job: Job, code: int) -> None:
         del self.jobs[job.name]
         self._tell({"ended": job.name, "code": code, "seconds": self._seconds(job)})
+        with contextlib.suppress(OSError):  # what it has left running on purpose is not to be waited for
+            fcntl.flock(job.log, fcntl.LOCK_UN)
         os.close(job.log)
 
     def _exit_code(self, job: Job) -> int | None:
@@ -265,13 +270,17 @@ class Launcher:
 
 def become(script: Script) -> None:
     """Run the script as `python script.py` does; returns or raises as its last line does."""
+    atexit.register(gc.unfreeze)  # what is left at the end is taken apart as in any process, or libraries complain
     os.chdir(script.folder)
     os.environ.clear()
     os.environ.update(script.environment)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     sys.argv = [script.path, *script.arguments]
-    sys.path.insert(0, os.path.dirname(os.path.abspath(script.path)))  # noqa: PTH100, PTH120 (pathlib may not be what a script expects first)
+    if not sys.flags.safe_path:
+        sys.path.insert(0, os.path.dirname(os.path.realpath(script.path)))  # noqa: PTH120 (as Python does it)
+    if "numpy.random" in sys.modules:  # Python's own random numbers begin anew in a fork, these do not
+        sys.modules["numpy.random"].seed()
     main = types.ModuleType("__main__")
     main.__dict__.update(__file__=os.path.abspath(script.path), __builtins__=__builtins__)  # noqa: PTH100
     sys.modules["__main__"] = main
@@ -312,3 +321,5 @@ def main() -> Callable[[], None] | None:
 if __name__ == "__main__":
     if (then := main()) is not None:
         then()
+    else:
+        os._exit(0)  # nothing is left to be flushed, and taking large libraries apart takes a second

@@ -19,16 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from dla.core.errors import UserError
+from dla.core.pools import ASLEEP, ONE
 from dla.run import devices
 from dla.run.slots import Grant, Slots
 from dla.run.task import Ended, Needs, Task
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 LOST = "the process that starts commands was lost"
-POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "RAYON_NUM_THREADS")
 # pyarrow's allocator starts a thread as it is imported, unless it is told not to; see `launcher` on threads.
+ALONE = dict.fromkeys(ONE, "1")
 NO_THREADS_ON_IMPORT = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
-IDLE_THREADS_SLEEP = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 SHELL_OPTIONS = {"bash": ["--noprofile", "--norc"], "zsh": ["--no-rcs"]}  # as `dvc repro` has them
 SHELL_SIGNS = set("|&;<>()$`\\\"'*?[#~=%!{}\n")
 
@@ -52,7 +52,7 @@ class LocalExecutor:
         note: Callable[[str], None] = print,
     ) -> None:
         self.slots = slots
-        self._gpus = gpus
+        self.gpus = gpus
         self._preload = list(preload)
         self._note = note
         self._grants: dict[str, Grant] = {}
@@ -69,7 +69,7 @@ class LocalExecutor:
     def start(self, task: Task) -> None:
         """Begin the task; there must be room for it."""
         grant = self._grants[task.name] = self.slots.take(task.needs)
-        variables = environment(task, grant.threads) | devices.variables(grant.gpu, self._gpus)
+        variables = environment(task, grant.threads) | devices.variables(grant.gpu, self.gpus)
         commands = [shell(command, variables) for command in task.commands]
         script = python_script(task, variables) if self._preload else None
         task.log.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,8 @@ class LocalExecutor:
             [sys.executable, str(LAUNCHER), str(there.fileno())],
             pass_fds=[there.fileno()],
             stdin=subprocess.DEVNULL,
-            env=pooled({**NO_THREADS_ON_IMPORT, **os.environ}, 1),
+            stdout=subprocess.DEVNULL,  # or who reads ours would wait for it also
+            env={**NO_THREADS_ON_IMPORT, **os.environ, **ALONE},
             start_new_session=True,  # a terminal's Ctrl-C is for the driver, which ends commands in order
         )
         there.close()
@@ -191,7 +192,7 @@ def pooled(variables: dict[str, str], threads: int) -> dict[str, str]:
 
     Threads that wait by spinning, as OpenMP's do for a while, take the core that another stage computes on.
     """
-    return {**dict.fromkeys(POOLS, str(threads)), **IDLE_THREADS_SLEEP, **variables}
+    return {**dict.fromkeys(ONE, str(threads)), **ASLEEP, **variables}
 
 
 def shell(command: str, variables: dict[str, str]) -> list[str]:
@@ -201,14 +202,22 @@ def shell(command: str, variables: dict[str, str]) -> list[str]:
 
 
 def python_script(task: Task, variables: dict[str, str]) -> list[str] | None:
-    """Path and arguments, if the task is one Python script run by this Python with nothing of a shell's about it."""
-    if len(task.commands) != 1 or SHELL_SIGNS & set(task.commands[0]):
+    """Path and arguments, if the task is one Python script run by this Python with nothing of a shell's about it.
+
+    Libraries read the size of their pools as they are imported: a script that is to have others is not forked.
+    """
+    if len(task.commands) != 1 or SHELL_SIGNS & set(task.commands[0]) or not variables.items() >= ALONE.items():
         return None
-    python, *words = shlex.split(task.commands[0])
+    python, *words = shlex.split(task.commands[0]) or [""]
     found = shutil.which(python, path=variables.get("PATH"))
-    is_this = found is not None and Path(found).parent == Path(sys.executable).parent
     is_script = bool(words) and words[0].endswith(".py") and (task.folder / words[0]).is_file()
-    return words if python.startswith("python") and is_this and is_script else None
+    return words if python.startswith("python") and found and is_script and _is_this_python(Path(found)) else None
+
+
+def _is_this_python(path: Path) -> bool:
+    """Whether it is the same interpreter, and of the same environment; python3.12 may lie beside python3.11."""
+    this = Path(sys.executable)
+    return path.parent == this.parent and path.resolve() == this.resolve()
 
 
 GRACE = 10.0  # seconds between an interrupt and the end of what does not heed it

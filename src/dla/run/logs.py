@@ -28,8 +28,8 @@ class Ending:
 def last_line(path: Path) -> str:
     """The last line that says something; nothing if there is none, or no such file."""
     content, _ = _end(path, LAST_LINE_BYTES)
-    for line in reversed(re.split(r"[\r\n]+", content)):
-        if text := plain(line[-LAST_LINE_BYTES:]).strip():
+    for line in reversed(content.replace("\r", "\n").split("\n")):
+        if line and (text := plain(line).strip()):
             return text[:LAST_LINE_CHARACTERS]
     return ""
 

@@ -7,28 +7,38 @@ somebody else, and `dvc.lock` is written for many stages at a time.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import networkx as nx
+from dvc.dependency.db import AbstractDependency
+from dvc.dependency.repo import RepoDependency
+from dvc.dvcfile import PROJECT_FILE
 from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.fs import localfs
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
-from dvc.rwlock import RWLockFileCorruptedError, rwlock
+from dvc.rwlock import rwlock
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.run import prepare_kwargs
 
+from dla.core.atomic import atomic
 from dla.core.errors import UserError
-from dla.run.lockfile import write_stages
+from dla.run.lockfile import Places, write_stages
+from dla.run.notes import Notes
+from dla.run.parameters import remember_parameters
 from dla.run.task import Needs, Task
 
 LOGS = Path("runs/logs")
@@ -53,7 +63,7 @@ class Plan:
     needs: Mapping[str, Needs]
 
 
-class Busy(Exception):
+class BusyError(Exception):
     """Another DVC process reads or writes what a stage writes."""
 
 
@@ -71,6 +81,7 @@ class Project:
     """
 
     def __init__(self, note: Callable[[str], None] = print) -> None:
+        remember_parameters()
         with _as_user_errors():
             self.repo = Repo()
         self._note = note
@@ -78,7 +89,9 @@ class Project:
         self._holds: dict[str, ExitStack] = {}  # DVC's read and write locks of what runs
         self._over: set[str] = set()  # stages of which no more is to come
         self._unwritten: dict[str, Any] = {}  # those with a result that is not in dvc.lock yet
-        self._outputs_are_ignored = False
+        self._places = Places(self.state / "ahead.json")
+        self._logs = self.root / LOGS
+        self._to_ignore: dict[Path, list[Any]] = {}  # outputs that .gitignore of a folder does not name yet
         self._last_write, self._cost_of_write = time.monotonic(), 0.0
         _listen_to_dvc(lambda text: self._note(text))  # the attribute, as a screen may come later
 
@@ -97,14 +110,22 @@ class Project:
         self._note = note
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold DVC's lock of the project, as every DVC command does while it reads or writes it."""
+    def locked(self, is_wanted: Callable[[], bool] = lambda: True) -> Iterator[None]:
+        """Hold DVC's lock of the project, as every DVC command does while it reads or writes it.
+
+        Raises
+        ------
+        BusyError
+            If another DVC process holds it, and nobody wants to wait for that any more.
+        """
         waits = False
         while True:
             try:
                 self.repo.lock.lock()
                 break
-            except LockError:  # after three seconds
+            except LockError as error:  # after three seconds
+                if not is_wanted():
+                    raise BusyError(str(error)) from error
                 if not waits:
                     self._note("waiting for another DVC process to release its lock on this project")
                 waits = True
@@ -132,12 +153,20 @@ class Project:
             chosen = None if all_pipelines else collect_stages(self.repo, targets or ["dvc.yaml"])
             steps = plan_repro(get_active_graph(graph), chosen)
             self._stages = {stage.addressing: stage for stage in steps}
-            # A frozen stage asks nothing of those before it, but is not to be looked at while one of them writes.
+            for out in (out for stage in steps for out in stage.outs if not out.hash_info):
+                self._to_ignore.setdefault(Path(out.fs_path).parent, []).append(out)
+            self._places.plan(steps)
+            self._logs = self._folder_of_logs()
+            turns = {stage: turn for turn, stage in enumerate(steps)}
+            # A frozen stage asks nothing of those that it depends on and may come before them, in serial order; but it
+            # is not to be looked at while one of them writes.
             after = {
-                name: [other.addressing for other in graph.successors(stage) if other.addressing in self._stages]
-                for name, stage in self._stages.items()
+                stage.addressing: [
+                    other.addressing for other in nx.all_neighbors(graph, stage) if turns.get(other, turn) < turn
+                ]
+                for stage, turn in turns.items()
             }
-        return Plan(_in_order(after), {name: _needs(name, stage.meta) for name, stage in self._stages.items()})
+        return Plan(after, {name: _needs(name, stage.meta) for name, stage in self._stages.items()})
 
     def is_changed(self, name: str) -> bool:
         """Whether the stage would run now, as DVC sees it. Call it while `locked`."""
@@ -153,24 +182,24 @@ class Project:
 
         Raises
         ------
-        Busy
+        BusyError
             If another DVC process is at work on its files: ask again later.
         UserError
             If DVC cannot do it, because an input is missing for instance.
         """
         stage = self._stages[name]
         try:
-            with self._hold(stage):  # before anything of it is removed
-                pass
+            with _as_user_errors(whatever=True):
+                outcome = self._begin(stage, force)
         except LockError as error:
-            raise Busy(str(error)) from error
-        with _as_user_errors():
-            outcome = self._begin(stage, force)
+            raise BusyError(str(error)) from error
         if isinstance(outcome, Outcome):
-            self._over.add(name)
+            self._end(name)
         return outcome
 
     def _begin(self, stage: Any, force: bool) -> Task | Outcome:
+        if stage.frozen and not stage.is_import:
+            self._note(f"{stage.addressing} is frozen: whether its dependencies have changed is not looked at")
         if not stage.cmd or stage.frozen:
             if stage.reproduce(force=force) is None:
                 return Outcome.UNCHANGED
@@ -178,7 +207,8 @@ class Project:
             return Outcome.CHECKED
         if not force and not stage.changed():
             return Outcome.UNCHANGED
-        self._ignore_outputs()
+        with self._hold(stage):  # refused now, before anything of the stage is removed
+            pass
         stage.remove_outs(ignore_remove=False, force=False)
         if not force:
             try:
@@ -188,18 +218,20 @@ class Project:
             else:
                 self._record(stage)
                 return Outcome.RESTORED
-        stage.save_deps()
-        self._holds[stage.addressing] = held = ExitStack()
-        held.enter_context(self._hold(stage, f"{' '.join(sys.argv)} ({stage.addressing})"))
+        stage.save_deps(allow_missing=force)  # as DVC, which does not ask for them at all then
+        self._hold_while_it_runs(stage)
         return self._task(stage)
 
-    def _ignore_outputs(self) -> None:
-        """Put what git is to ignore into .gitignore in serial order, as stages are recorded in the order of their ends."""
-        if not self._outputs_are_ignored:
-            for stage in self._stages.values():
-                if stage.cmd and not stage.frozen:
-                    stage.ignore_outs()
-        self._outputs_are_ignored = True
+    def _ignore_outputs(self, stage: Any) -> None:
+        """Put what git is to ignore into .gitignore in serial order, as stages are recorded in the order of their ends.
+
+        That of a folder is written with its first result: before, the folder need not be there.
+        """
+        for folder in {Path(out.fs_path).parent for out in stage.outs}:
+            for out in self._to_ignore.pop(folder, []):
+                with suppress(DvcException):  # what is wrong with it is said when it is recorded itself
+                    out.ignore()
+        self.repo.scm._reset()  # so that what git ignores is read anew, as by DVC after each command
 
     def _task(self, stage: Any) -> Task:
         settings = prepare_kwargs(stage)
@@ -209,17 +241,41 @@ class Project:
         return Task(name, tuple(commands), Path(settings["cwd"]), self.log(name), changed, _needs(name, stage.meta))
 
     def clear(self, name: str) -> None:
-        """Remove what a stage that is to be started again has written."""
-        with self.locked(), _as_user_errors():
-            self._stages[name].remove_outs(ignore_remove=False, force=False)
+        """Remove what a stage that is to be started again has written.
+
+        Raises
+        ------
+        UserError
+            If another DVC process has come to work on its files.
+        """
+        stage = self._stages[name]
+        self._release(name)
+        try:
+            with self.locked(), _as_user_errors():
+                stage.remove_outs(ignore_remove=False, force=False)
+                self._hold_while_it_runs(stage)
+        except LockError as error:
+            raise UserError(f"{name} cannot be started again: {error}") from error
 
     def log(self, name: str) -> Path:
-        """Where the output of the stage goes: into a folder that git ignores."""
+        """Where the output of the stage goes, whatever the working directory is: into a folder that git ignores."""
+        if not self._logs.exists():
+            self._logs.mkdir(parents=True)
+            (self._logs / ".gitignore").write_text("*\n")
+        stage = self._stages[name]
+        file = stage.path_in_repo
+        full = name if file == name else stage.name if file == PROJECT_FILE else f"{file}:{stage.name}"
+        short = quote(full, safe="@")
+        if len(short) > LONGEST_NAME:
+            short = f"{short[:LONGEST_NAME]}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
+        return self._logs / f"{short}.log"
+
+    def _folder_of_logs(self) -> Path:
+        """LOGS, or in a project of which a stage reads or writes there, DVC's folder of temporary files."""
         folder = self.root / LOGS
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            (folder / ".gitignore").write_text("*\n")
-        return folder / f"{quote(name, safe='@')[:LONGEST_NAME]}.log"
+        paths = {item.fs_path for stage in self.repo.index.stages for item in (*stage.deps, *stage.outs)}
+        is_theirs = any(path and localfs.overlaps(str(folder), path) for path in paths)
+        return self.state / "logs" if is_theirs else folder
 
     def finish(self, name: str) -> None:
         """Record the result of a stage whose commands have ended well. Call it while `locked`.
@@ -231,27 +287,33 @@ class Project:
         """
         stage = self._stages[name]
         self._release(name)
-        with _as_user_errors():
+        with _as_user_errors(whatever=True):
             before = [dep.hash_info for dep in stage.deps]
             self._record(stage)
             for dep, hash_info in zip(stage.deps, before, strict=True):
                 if dep.hash_info != hash_info:
                     self._note(f"{dep} has changed while {name} ran: which of both it read is not known; run it again")
-        self._over.add(name)
+        self._end(name)
 
-    def give_up(self, names: Iterable[str]) -> None:
-        """Nothing more is to come of these stages, which failed or will not be run."""
+    def give_up(self, names: Iterable[str], and_go_on: bool) -> None:
+        """These stages failed or will not be run; whether others are recorded after them, as with --keep-going."""
         for name in names:
             self._release(name)
-            self._over.add(name)
+            if and_go_on:
+                self._end(name)
+
+    def _end(self, name: str) -> None:
+        self._over.add(name)
+        self._places.over(self._stages[name])
 
     def _record(self, stage: Any) -> None:
         """Keep outputs and hashes, as `Stage.run` does after the command."""
+        self._ignore_outputs(stage)
         may_reuse = all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs)
         stage.save(run_cache=may_reuse)
         stage.commit()
         self._keep(stage)
-        if not may_reuse or stage.is_callback or stage.always_changed or not stage.deps:
+        if not (may_reuse and _is_restorable(stage)):
             self.write()  # nothing else would know of the result if this process were killed
 
     def _keep(self, stage: Any) -> None:
@@ -281,7 +343,7 @@ class Project:
             if name in self._unwritten:
                 due[name] = stage
         with _as_user_errors():
-            write_stages(due.values())
+            write_stages(due.values(), self._places)
         for name in due:
             del self._unwritten[name]
         self._last_write = time.monotonic()
@@ -305,39 +367,61 @@ class Project:
             self.repo.tmp_dir,
             self.repo.fs,
             command or " ".join(sys.argv),  # as DVC's own methods, so that these are not kept out
-            [dep.fs_path for dep in stage.deps if dep.protocol == "local"],
+            [dep.fs_path for dep in stage.deps if not isinstance(dep, RepoDependency | AbstractDependency)],
             [out.fs_path for out in stage.outs],
             self.repo.config["core"].get("hardlink_lock", False),
         )
         return context
 
+    def _hold_while_it_runs(self, stage: Any) -> None:
+        self._holds[stage.addressing] = held = ExitStack()
+        held.enter_context(self._hold(stage, f"{' '.join(sys.argv)} ({stage.addressing})"))
+
     def _release(self, name: str) -> None:
         if held := self._holds.pop(name, None):
-            held.close()
+            with suppress(AssertionError, DvcException):  # somebody has removed or damaged DVC's list of locks
+                held.close()
 
     def _mend_rwlock(self) -> None:
-        """DVC writes the file of its locks in place; of one whose writer was killed nothing can be read any more."""
+        """Take from DVC's list of locks what processes that were killed have left there.
+
+        DVC itself drops the locks of a process that is no more. But it writes the file in place, so that half of it may
+        be there, and in a container the next process has the same number.
+        """
+        path = Path(self.repo.tmp_dir) / "rwlock"
         try:
-            with rwlock(self.repo.tmp_dir, self.repo.fs, "", [], [], False):
-                pass
-        except RWLockFileCorruptedError:
-            (Path(self.repo.tmp_dir) / "rwlock").unlink()
+            locks = json.loads(path.read_bytes())
+            kept = {
+                "write": {file: one for file, one in locks.get("write", {}).items() if not _is_ours(one)},
+                "read": {
+                    file: [one for one in all_ if not _is_ours(one)] for file, all_ in locks.get("read", {}).items()
+                },
+            }
+        except FileNotFoundError:
+            return
+        except (ValueError, AttributeError, TypeError):
+            path.unlink()
             self._note("DVC's list of locks was half written by a process that was killed; it has been begun anew")
+            return
+        kept["read"] = {file: readers for file, readers in kept["read"].items() if readers}
+        if any(locks.get(mode, {}) != kept[mode] for mode in kept):
+            with atomic(path) as temporary:
+                temporary.write_text(json.dumps(kept), encoding="utf-8")
 
 
-def _in_order(after: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The same stages, each after all that must come before it; as they are, but for frozen stages."""
-    ordered: dict[str, list[str]] = {}
+def _is_restorable(stage: Any) -> bool:
+    """Whether DVC's run-cache takes the result of such a stage (dvc/stage/cache.py, _can_hash, without the hashing)."""
+    return (
+        bool(stage.deps and stage.outs)
+        and not stage.always_changed
+        and all(dep.protocol == "local" for dep in stage.deps)
+        and all(out.protocol == "local" and out.is_in_repo and not out.persist for out in stage.outs)
+    )
 
-    def take(name: str) -> None:
-        if name not in ordered:
-            for other in after[name]:
-                take(other)
-            ordered[name] = after[name]
 
-    for name in after:
-        take(name)
-    return ordered
+def _is_ours(lock: dict[str, Any]) -> bool:
+    """Whether a lock names this process, which has none yet."""
+    return lock["pid"] == os.getpid()
 
 
 def _needs(name: str, meta: Any) -> Needs:
@@ -352,33 +436,27 @@ def _needs(name: str, meta: Any) -> Needs:
 
 
 @contextmanager
-def _as_user_errors() -> Iterator[None]:
+def _as_user_errors(whatever: bool = False) -> Iterator[None]:
+    """What DVC says is wrong as a line; of a single stage `whatever` happens, as DVC then goes on with others too."""
     try:
         yield
-    except LockError:
+    except (LockError, UserError):
         raise
     except NotDvcRepoError as error:
-        raise UserError(
-            "there is no DVC project here: no folder .dvc in this one or above it; see `dvc init`"
-        ) from error
+        raise UserError("there is no DVC project here: no .dvc in this folder or above it; see `dvc init`") from error
     except DvcException as error:
         cause = f" ({error.__cause__})" if error.__cause__ else ""
         raise UserError(f"{error}{cause}") from error
-
-
-class _Notes(logging.Handler):
-    def __init__(self, note: Callable[[str], None]) -> None:
-        super().__init__(logging.WARNING)
-        self._say = note
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._say(record.getMessage())
+    except Exception as error:
+        if not whatever:
+            raise
+        raise UserError(f"{error}" if isinstance(error, OSError) else f"{type(error).__name__}: {error}") from error
 
 
 def _listen_to_dvc(note: Callable[[str], None]) -> None:
     """DVC's warnings are sentences for the user, and its progress bars, over a table, are nothing."""
     logger = logging.getLogger("dvc")
-    logger.handlers = [_Notes(note)]
+    logger.handlers = [Notes(note)]
     logger.propagate = False
     for name in ("dvc.progress", "dvc_objects", "dvc_data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

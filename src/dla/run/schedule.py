@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 UNKNOWN = 1.0  # seconds of a stage, where nothing at all is remembered
+SCARCE = 1.5  # what a second on a scarce device counts in the order; of 1 to 5 nearest to the bound (bench/schedule.py)
 
 
 class Schedule:
@@ -23,6 +24,9 @@ class Schedule:
         For each stage, in the order in which a serial run would take them, those that must have ended before it.
     seconds
         Remembered durations, of these and of other stages; may lack any.
+    scarce
+        Stages that share something scarcer than CPU threads, as GPUs are: their seconds count one and a half times in
+        the order, or threads would go to equal chains without GPUs while these stand idle.
 
     Raises
     ------
@@ -30,7 +34,9 @@ class Schedule:
         If a stage comes after one that is not before it in that order: then it is not an order of a serial run.
     """
 
-    def __init__(self, after: Mapping[str, Collection[str]], seconds: Mapping[str, float]) -> None:
+    def __init__(
+        self, after: Mapping[str, Collection[str]], seconds: Mapping[str, float], scarce: Collection[str] = ()
+    ) -> None:
         self._serial = {name: number for number, name in enumerate(after)}
         self._dependents: dict[str, list[str]] = {name: [] for name in after}
         for name, earlier in after.items():
@@ -40,18 +46,20 @@ class Schedule:
                 self._dependents[other].append(name)
         self._waits_for = {name: len(set(earlier)) for name, earlier in after.items()}
         self.seconds = estimates(after, seconds)  # of each stage
-        self.chain = self._chains()  # seconds from each stage's start to the end of what hangs on it
-        self._place = {name: place for place, name in enumerate(sorted(after, key=lambda name: -self.chain[name]))}
+        self.chain = self._chains(self.seconds)  # seconds from each stage's start to the end of what hangs on it
+        weights = {name: self.seconds[name] * SCARCE for name in set(scarce) & set(after)}
+        urgency = self._chains(self.seconds | weights) if weights else self.chain
+        self._place = {name: place for place, name in enumerate(sorted(after, key=lambda name: -urgency[name]))}
         self._ready = [name for name in self._place if not self._waits_for[name]]
         self._places = [self._place[name] for name in self._ready]
         self.begun: set[str] = set()  # started, and not ended yet
         self._stopped: set[str] = set()  # they wait for what has failed, and so for ever
         self._work = sum(self.seconds.values())
 
-    def _chains(self) -> dict[str, float]:
+    def _chains(self, seconds: Mapping[str, float]) -> dict[str, float]:
         chains: dict[str, float] = {}
         for name in reversed(self._serial):
-            chains[name] = self.seconds[name] + max((chains[other] for other in self._dependents[name]), default=0.0)
+            chains[name] = seconds[name] + max((chains[other] for other in self._dependents[name]), default=0.0)
         return chains
 
     @property

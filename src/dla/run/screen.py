@@ -94,14 +94,17 @@ class LineScreen:
         self.stream = stream
         self.since = time.monotonic()
         self.stages: list[str] = []
+        self.name_width = 0
         self.seconds: dict[str, float] = {}  # expected, and of what is done measured
         self.ended: dict[str, str] = {}  # how: done, restored, unchanged, failed, skipped
         self.running: dict[str, Running] = {}
+        self.side_by_side = 1  # stages that run at once, at most
         self.failures: list[Failure] = []
         self.needing: dict[str, list[str]] = {}  # what is skipped because of a stage
 
     def plan(self, stages: Sequence[str], seconds: Mapping[str, float]) -> None:
         self.stages = list(stages)
+        self.name_width = min(NAME_WIDTH, max(map(len, stages), default=0))
         self.seconds = dict(seconds)
 
     def unchanged(self, stage: str) -> None:
@@ -112,7 +115,7 @@ class LineScreen:
         self._event("restored", stage, "from the run-cache")
 
     def began(self, stage: str, log: Path) -> None:
-        self.running[stage] = Running(log, time.monotonic())
+        self._begin(stage, log)
         self._event("began", stage)
 
     def tick(self) -> None:
@@ -138,26 +141,28 @@ class LineScreen:
             self._event("skipped", listed(stages), f"without {because_of}")
 
     def note(self, text: str) -> None:
-        self._print([("note", text)])
+        self._print([("note", line) for line in text.splitlines()])
 
     def close(self) -> None:
         pass
 
     def summary(self) -> None:
         self.close()
-        lines: list[tuple[str, str]] = []
-        for failure in self.failures:
-            lines += [("", ""), ("failed", f"{failure.stage} failed: {failure.why}")]
-            if failure.log is not None:
-                lines += [("", f"    {line}") for line in last_lines(failure.log, REPEATED_LINES).lines]
-                lines.append(("", f"  its log: {shown_path(failure.log)}"))
-            if needing := self.needing.get(failure.stage):
-                lines.append(("", f"  not run without it: {listed(needing)}"))
-        if lines:
-            lines.append(("", ""))
+        lines = [line for failure in self.failures for line in self._described(failure)]
         if self.running:
-            lines.append(("", f"stopped while running: {listed(list(self.running))}"))
-        self._print([*lines, ("", self._totals())])
+            lines.append(
+                ("note", f"stopped while running: {listed(list(self.running))}; the same command goes on from here")
+            )
+        self._print([*lines, ("failed" if self.failures else "done", self._totals())])
+
+    def _described(self, failure: Failure) -> list[tuple[str, str]]:
+        lines = [("", ""), ("failed", f"{failure.stage} failed: {failure.why}")]
+        if failure.log is not None:
+            lines += [("", f"    {line}") for line in last_lines(failure.log, REPEATED_LINES).lines]
+            lines.append(("", f"  its log: {shown_path(failure.log)}"))
+        if needing := self.needing.get(failure.stage):
+            lines.append(("", f"  not run without it: {listed(needing)}"))
+        return [*lines, ("", "")] if failure is self.failures[-1] else lines
 
     def counts(self) -> Counter[str]:
         """How many stages ended how, and how many run and wait."""
@@ -166,15 +171,40 @@ class LineScreen:
         counts["waiting"] = max(0, len(self.stages) - len(self.ended) - len(self.running))
         return counts
 
+    def left(self, stage: str, now: float) -> float | None:
+        """Seconds that a stage will still run, as expected; nothing if unknown or exceeded."""
+        expected = self.seconds.get(stage)
+        if expected is None:
+            return None
+        left = expected - (now - self.running[stage].since if stage in self.running else 0)
+        return left if left > 0 else None
+
+    def time_left(self, now: float) -> float | None:
+        """Seconds that the run will still take, if as many stages as now run side by side until its end.
+
+        A stage that never ran counts as the mean of the others. Nothing where no time is known, or nothing is left.
+        """
+        mean = sum(self.seconds.values()) / len(self.seconds) if self.seconds else 0
+        lefts = [
+            self.left(stage, now) or (0 if stage in self.seconds else mean)
+            for stage in self.stages
+            if stage not in self.ended
+        ]
+        return max([sum(lefts) / max(1, self.side_by_side), *lefts]) if lefts else None
+
     def _totals(self) -> str:
         counts = self.counts()
         if self.stages and counts["unchanged"] == len(self.stages):
-            return f"nothing to do: {len(self.stages)} stages are up to date"
+            return f"nothing to do: everything is up to date ({len(self.stages)} unchanged)"
         kinds = ("done", "restored", "unchanged", "failed", "skipped")
         parts = [f"{counts[kind]} {kind}" for kind in kinds if counts[kind] or kind == "done"]
         parts += [f"{counts['running']} stopped"] if counts["running"] else []
         parts += [f"{counts['waiting']} not begun"] if counts["waiting"] else []
         return f"{', '.join(parts)} in {duration(time.monotonic() - self.since, 1)}"
+
+    def _begin(self, stage: str, log: Path) -> None:
+        self.running[stage] = Running(log, time.monotonic())
+        self.side_by_side = max(self.side_by_side, len(self.running))
 
     def _end(self, stage: str, how: str) -> None:
         self.running.pop(stage, None)
@@ -182,15 +212,23 @@ class LineScreen:
 
     def _event(self, kind: str, stage: str, rest: str = "") -> None:
         total = str(len(self.stages))
-        width = min(NAME_WIDTH, max(map(len, self.stages), default=0))
-        self._print([(kind, f"{len(self.ended):>{len(total)}}/{total}  {kind:<8}  {stage:<{width}}  {rest}".rstrip())])
+        count = f"{len(self.ended):>{len(total)}}/{total}"
+        self._print([(kind, f"{count}  {kind:<8}  {plain(stage):<{self.name_width}}  {rest}".rstrip())])
 
     def _print(self, lines: Sequence[tuple[str, str]]) -> None:
-        """Lines, each with the kind of event it tells. A reader that is gone is no reason to end the run."""
+        """Print lines, each with the kind of event it tells; nothing in them moves the cursor."""
+        self._write([(kind, plain(line)) for kind, line in lines])
+
+    def _write(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Write them. A reader that is gone is no reason to end the run."""
+        text = "".join(f"{line}\n" for _, line in lines)
         try:
-            self.stream.write("".join(f"{line}\n" for _, line in lines))
+            try:
+                self.stream.write(text)
+            except UnicodeEncodeError:
+                self.stream.write(text.encode("ascii", "backslashreplace").decode())
             self.stream.flush()
-        except BrokenPipeError:  # as Python's documentation has it: what is still in the buffer must go somewhere
+        except BrokenPipeError:  # what is in the buffer must go somewhere, or Python fails with it at the end
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
         except (OSError, ValueError):
             pass
@@ -198,7 +236,14 @@ class LineScreen:
 
 def open_screen(stream: TextIO) -> Screen:
     """A live table if the stream is a terminal that can show one, else lines."""
-    return LineScreen(stream)
+    if not stream.isatty() or os.environ.get("CI"):
+        return LineScreen(stream)
+    from rich.console import Console  # 60 ms that only a terminal needs
+
+    from dla.run.live import LiveScreen
+
+    console = Console(file=stream, markup=False, emoji=False, highlight=False)
+    return LiveScreen(console) if console.is_terminal and console.is_interactive else LineScreen(stream)
 
 
 def shown_log(log: Path) -> list[str]:
@@ -217,7 +262,7 @@ def shown_path(path: Path) -> str:
 
 def listed(stages: Sequence[str]) -> str:
     """Names in a row; of many the first few."""
-    names = ", ".join(map(plain, stages[:NAMED]))
+    names = ", ".join(stages[:NAMED])
     return names if len(stages) <= NAMED else f"{names} and {len(stages) - NAMED} more"
 
 

@@ -120,7 +120,7 @@ SHOWN = 100  # characters of a value that a message quotes
 
 def shown(value: object) -> str:
     """A value as a message quotes it: of a long one the beginning."""
-    text = repr(value)
+    text = "null" if value is None else repr(value)
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 

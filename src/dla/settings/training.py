@@ -40,8 +40,7 @@ class Runtime:
     device: Literal["auto", "cpu", "cuda", "mps"]  # auto takes a GPU where there is one
     precision: Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 if the hardware has it and batches are large
     compile: Literal["auto", "always", "never"]  # auto compiles long runs on a GPU
-    # CPU threads; as many as OMP_NUM_THREADS says or one per core if left out. Results depend on their number.
-    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | None = None
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)]  # of the CPU, per stage; results depend on their number
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from dla.core.cores import threads
 from dla.core.errors import UserError
 from dla.settings.training import Runtime
 
@@ -55,7 +54,7 @@ CPU = Plan(torch.device("cpu"), torch.float32, compiled=False, reason="a few exa
 
 def start(runtime: Runtime) -> torch.device:
     """Set threads, determinism and memory for this process, and choose the device."""
-    torch.set_num_threads(threads(runtime.threads))
+    torch.set_num_threads(runtime.threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(".cache/inductor").resolve()))  # kept between stages
     torch.set_deterministic_debug_mode("error")  # without the compiler, whose import takes a second

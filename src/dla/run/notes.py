@@ -1,0 +1,17 @@
+"""What libraries log, as sentences of the run: written past its screen, they would be lost below the live table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+
+class Notes(logging.Handler):
+    """Passes each message on, a warning or worse."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._note = note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._note(self.format(record))

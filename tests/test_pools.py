@@ -1,0 +1,125 @@
+"""Threads: one in every library, or as many as params.yaml says; never what a shell says, and none that spins."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT
+
+Change = Callable[[Path, dict[str, object]], None]
+
+SHELL = {  # of a user who means another program
+    "OMP_NUM_THREADS": "7",
+    "OMP_DYNAMIC": "true",
+    "OMP_THREAD_LIMIT": "5",
+    "OMP_WAIT_POLICY": "ACTIVE",
+    "GOMP_SPINCOUNT": "infinite",
+    "MKL_NUM_THREADS": "7",
+    "MKL_DYNAMIC": "true",
+    "OPENBLAS_NUM_THREADS": "7",
+}
+POOLS = """
+import pyarrow, sklearn.linear_model, threadpoolctl
+from openTSNE import TSNE
+print(*sorted({pool["user_api"] for pool in threadpoolctl.threadpool_info()}))
+print(*{pool["num_threads"] for pool in threadpoolctl.threadpool_info()}, pyarrow.cpu_count())
+"""
+TORCH = """
+import os, sys, time
+from dla.core import stage
+import torch
+from dla.settings.training import Runtime
+from dla.training.runtime import start
+
+def compute():
+    start(Runtime("cpu", "float32", "never", int(sys.argv[1])))
+    numbers = torch.rand(1000, 1000, generator=torch.Generator().manual_seed(1))
+    whole, main = time.process_time(), time.thread_time()
+    for _ in range(5):
+        numbers = (numbers @ numbers).softmax(1)
+    main = time.thread_time() - main
+    whole = time.process_time() - whole
+    print(torch.get_num_threads(), round(whole / main), numbers.sum(0).norm().item().hex(), flush=True)
+"""
+
+
+LOADED = "import sys; print({'numpy', 'pyarrow', 'scipy', 'sklearn', 'torch'} & {*sys.modules})"
+
+
+def output(code: str, *arguments: str, folder: Path = ROOT) -> list[str]:
+    """What a process of that code prints, started from a shell that says much of threads."""
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, cwd=folder, env=os.environ | SHELL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "stages").glob("*.py")), ids=lambda script: script.stem)
+def test_a_script_limits_the_pools_before_it_imports_a_library(script: Path) -> None:
+    imports = [node for node in ast.parse(script.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    modules = [node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports]
+    first, *_ = (i for i, module in enumerate(modules) if module.partition(".")[0] not in sys.stdlib_module_names)
+    assert ast.unparse(imports[first]) == "from dla.core import stage"
+
+
+def test_the_frame_of_scripts_loads_no_library_itself() -> None:
+    assert output(f"from dla.core import stage; {LOADED}") == ["set()"]
+
+
+@pytest.mark.parametrize("script", ["train", "tfidf", "tsne"])
+def test_a_stage_has_one_thread_in_every_library_whatever_the_shell_says(script: str) -> None:
+    code = f"import sys; sys.path.insert(0, 'stages'); import {script}\n{POOLS}"
+    assert output(code) == ["blas openmp", "1 1"]
+
+
+def test_the_shell_would_have_a_say_otherwise() -> None:
+    _, numbers = output(POOLS)
+    assert numbers != "1 1"
+
+
+def test_a_command_computes_with_the_threads_of_the_project(project: Path, change: Change) -> None:
+    code = "from dla.cli.computing import limit_threads; limit_threads(); import pyarrow; print(pyarrow.cpu_count())"
+    change(project / "params.yaml", {"runtime.threads": 3})
+    assert output(code, folder=project) == ["3"]
+    (project / "params.yaml").unlink()
+    assert output(code, folder=project) == ["1"]
+
+
+def test_the_command_line_loads_no_library_before_it_knows_the_command() -> None:
+    assert output(f"import dla.cli.main; {LOADED}") == ["set()"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_stage_computes_with_the_threads_of_params_whether_it_is_started_or_forked(threads: int) -> None:
+    started = output(TORCH + "compute()", str(threads))
+    warm = "torch.ones(1_000_000).sum()\nif os.fork() == 0:\n    compute()\nelse:\n    os.wait()\n"
+    assert output(TORCH + warm, str(threads)) == started
+    assert started[0].startswith(f"{threads} {threads} ")  # as many as were asked for share the work
+
+
+def test_threads_without_work_sleep() -> None:
+    code = """
+import time
+from dla.core import stage
+import torch
+
+torch.set_num_threads(2)
+numbers = torch.zeros(200_000)
+whole, main = time.process_time(), time.thread_time()
+for _ in range(200):
+    torch.add(numbers, 1)
+    end = time.thread_time() + 0.001
+    while time.thread_time() < end:
+        pass
+main = time.thread_time() - main
+print((time.process_time() - whole - main) / main)
+"""
+    (others,) = output(code)
+    assert float(others) < 0.5  # about 0.04, and 0.98 if they spin
