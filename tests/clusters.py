@@ -90,7 +90,9 @@ class Project:
 
     def do(self, *command: str) -> str:
         """Run a command that must end well; what it prints."""
-        ended = subprocess.run(command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=SECONDS)
+        ended = subprocess.run(
+            command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=SECONDS
+        )
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout
 

@@ -30,7 +30,9 @@ try:
     from dla.run import worker
     from dla.run.connection import connect
 except ModuleNotFoundError as missing:
-    raise UserError(f"--cluster needs Dask, which is not installed here ({missing}): pip install 'dla[cluster]'") from None
+    raise UserError(
+        f"--cluster needs Dask, which is not installed here ({missing}): pip install 'dla[cluster]'"
+    ) from None
 
 BEAT = 0.5  # seconds between two looks at which workers there are
 PATIENCE = 3.0  # seconds without a worker after which the user is told
@@ -143,8 +145,9 @@ class ClusterExecutor:
         A worker that does not answer is not waited for: its tasks end when it notices that nobody wants them any more.
         """
         self._is_stopping, self._again = True, []
-        with suppress(OSError, TimeoutError, KeyboardInterrupt):
-            self._client.run(worker.end, self._session.name, workers=self._seats.addresses(), on_error="ignore")
+        with suppress(OSError, TimeoutError, KeyboardInterrupt, UserError):
+            there = [address for address in self._workers() if address in self._seats]
+            self._client.run(worker.end, self._session.name, workers=there, on_error="ignore")
             deadline = time.monotonic() + GRACE
             while self._attempts and time.monotonic() < deadline:
                 self._collect(BEAT)
@@ -176,14 +179,15 @@ class ClusterExecutor:
         return any(has_come)
 
     def _workers(self) -> dict[str, Any]:
-        """What the scheduler says of its workers, by address."""
+        """What the scheduler says of its workers that are not about to leave, by address."""
         try:
-            return dict(self._client.scheduler_info()["workers"])
+            workers = self._client.scheduler_info()["workers"].items()
         except (OSError, TimeoutError, RuntimeError) as error:
             raise UserError(
                 f"the Dask scheduler at {self._address} is gone ({error}): start it, and run again; stages that have "
                 "ended are kept"
             ) from error
+        return {address: info for address, info in workers if info["status"] in ("running", "paused")}
 
     def _ask(self, address: str) -> None:
         self._looks[address] = self._client.submit(
@@ -206,7 +210,8 @@ class ClusterExecutor:
             )
         elif future.status == "error":
             self._set_aside(
-                address, f"cannot run stages ({future.exception()}): install there what is installed here, then start it"
+                address,
+                f"cannot run stages ({future.exception()}): install there what is installed here, then start it",
             )
         return False
 
@@ -259,6 +264,7 @@ class ClusterExecutor:
     def _lose(self, attempt: Attempt) -> None:
         """A task's worker is gone, or has ended the task as it closed: it is started once more, elsewhere."""
         name = attempt.task.name
+        self._next_look = 0.0
         if self._is_stopping:
             self._ended.append(Ended(name, INTERRUPTED, 0.0))
             return
@@ -268,7 +274,9 @@ class ClusterExecutor:
             self._note(f"{name}: its worker {attempt.seat.address} was lost; it is started again on another")
             self._again.append(attempt.task)
         else:
-            reason = f"its worker was lost {len(hosts)} times, on {', '.join(hosts)}: has it memory and time enough there?"
+            reason = (
+                f"its worker was lost {len(hosts)} times, on {', '.join(hosts)}: has it memory and time enough there?"
+            )
             self._ended.append(Ended(name, LOST, 0.0, reason))
 
     def _start_again(self) -> None:

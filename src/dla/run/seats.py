@@ -22,7 +22,9 @@ class Seat:
     @classmethod
     def of(cls, address: str, host: str, threads: int, gpus: int, stages_per_gpu: int) -> Seat:
         """A worker of which nothing is given out."""
-        return cls(address, host, threads, gpus, Slots(threads, [str(number) for number in range(gpus)], stages_per_gpu))
+        return cls(
+            address, host, threads, gpus, Slots(threads, [str(number) for number in range(gpus)], stages_per_gpu)
+        )
 
     def take(self, needs: Needs) -> Grant:
         """Hold what a stage needs; there must be room for it."""
@@ -52,10 +54,6 @@ class Seats:
 
     def __contains__(self, address: str) -> bool:
         return address in self._seats
-
-    def addresses(self) -> list[str]:
-        """Those of all workers."""
-        return list(self._seats)
 
     def add(self, seat: Seat) -> None:
         """A worker has come."""
