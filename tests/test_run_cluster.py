@@ -203,7 +203,8 @@ def test_a_run_without_workers_says_so_and_goes_on_when_one_comes(tmp_path: Path
 def test_stages_with_threads_share_a_worker_only_as_far_as_it_has_threads(tmp_path: Path) -> None:
     with LocalCluster(n_workers=1, threads_per_worker=3, dashboard_address=":0") as local:
         executor = ClusterExecutor(local.scheduler_address, tmp_path, note=lambda text: None)
-        begin_and_end = "echo begin >> order; echo $OMP_NUM_THREADS $MALLOC_TRIM_THRESHOLD_ >> threads; sleep 0.3; echo end >> order"
+        says_threads = "echo $OMP_NUM_THREADS $MALLOC_TRIM_THRESHOLD_ >> threads"
+        begin_and_end = f"echo begin >> order; {says_threads}; sleep 0.3; echo end >> order"
         drive(executor, *(task(name, tmp_path, begin_and_end, Needs(threads=2)) for name in "ab"))
         executor.stop()
     assert (tmp_path / "order").read_text().split() == ["begin", "end", "begin", "end"]

@@ -43,7 +43,17 @@ def add(commands: Commands[Parser]) -> None:
     parser.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="run stages on the workers of a Dask scheduler, as tcp://HOST:8786, or of local:N, N workers on this machine",
+        help="run stages on the workers of a Dask scheduler, as tcp://HOST:8786; or of local:N, N workers started here",
+    )
+    parser.add_argument(
+        "--remote",
+        metavar="NAME",
+        help="with --cluster: workers do not see this folder; they clone the commit and share files by this DVC remote",
+    )
+    parser.add_argument(
+        "--clone-from",
+        metavar="URL",
+        help="with --remote: the git repository as workers reach it (default: that of origin, or this one's path)",
     )
     parser.add_argument(
         "-k", "--keep-going", action="store_true", help="after a failure, run what does not depend on it"
@@ -76,9 +86,11 @@ def run(options: argparse.Namespace) -> int:
         scarce = on_gpus if here.gpus else []
     else:
         from dla.run.cluster import on_cluster
+        from dla.run.remote import Remote
 
-        executor = on_cluster(
-            options.cluster, project.root, project.state, options.jobs_per_gpu, project.clear, screen.note
+        sharing = (
+            Remote(project, list(plan.after), options.remote, options.clone_from) if options.remote else project.state
         )
+        executor = on_cluster(options.cluster, project, sharing, options.jobs_per_gpu, screen.note)
         scarce = on_gpus
     return Run(project, plan, executor, screen, scarce, options.keep_going, options.force)()

@@ -112,10 +112,16 @@ def lay_out(repo: Repo, remote: str, outs: list[Any], kept: Mapping[str, Kept], 
     """
     for out in outs:
         known = kept[Path(out.fs_path).relative_to(root).as_posix()]
-        out.hash_info, out.meta, out.obj = HashInfo(known.hash_name, known.value), Meta(isexec=known.is_executable), None
+        out.hash_info, out.meta, out.obj = (
+            HashInfo(known.hash_name, known.value),
+            Meta(isexec=known.is_executable),
+            None,
+        )
         objects = {each for found in out.get_used_objs(remote=remote).values() for each in found}
         if not objects or repo.cloud.pull(objects, remote=remote).failed:
-            raise UserError(f"{out}: the DVC remote {remote} does not have it, or does not answer; see `dvc pull -v {out}`")
+            raise UserError(
+                f"{out}: the DVC remote {remote} does not have it, or does not answer; see `dvc pull -v {out}`"
+            )
         out.obj = None
         out.checkout(force=True)
 

@@ -29,6 +29,9 @@ try:
 
     from dla.run import worker
     from dla.run.connection import connect
+    from dla.run.parcel import Delivery
+    from dla.run.project import Project
+    from dla.run.remote import Remote
 except ModuleNotFoundError as missing:
     raise UserError(
         f"--cluster needs Dask, which is not installed here ({missing}): pip install 'dla[cluster]'"
@@ -39,6 +42,7 @@ PATIENCE = 3.0  # seconds without a worker after which the user is told
 ANSWERS_WITHIN = 10.0  # seconds that the result of a task that has ended may take
 GRACE = 15.0  # seconds that tasks have to end when they are stopped; a worker kills what does not heed that after 10
 STARTS = 2  # times that a stage is started, if its worker is lost
+FAILED = 1  # exit code of a stage that could not be run
 INTERRUPTED = 130  # exit code of a stage that was stopped
 LOST = 137  # exit code of a stage whose workers were lost, as of one that was killed
 
@@ -50,16 +54,17 @@ class Attempt:
     task: Task
     seat: Seat
     grant: Grant
-    future: Future[Ended | None]
+    future: Future[Ended | Delivery | None]
 
 
 class ClusterExecutor:
-    """Runs tasks on the workers of a Dask cluster that see the project's folder at the same place as this machine.
+    """Runs tasks on the workers of a Dask cluster, in the project's folder, which all see at the same path, or in clones.
 
     Parameters
     ----------
     address : of the scheduler, `tcp://HOST:8786` or `tls://HOST:8786`; or `local:N`, N workers on this machine
-    scratch : a folder of the project that git ignores, absolute: by a file in it workers show that they see the project
+    sharing : a folder of the project that git ignores, absolute: by a file in it workers show that they see the
+        project; or a remote, by which they share files without seeing it
     preload : libraries that a worker imports once, for all commands that are Python scripts
     stages_per_gpu : stages that may share a GPU
     clear : removes what a lost task may have half written, by the task's name, before it is started again
@@ -74,7 +79,7 @@ class ClusterExecutor:
     def __init__(
         self,
         address: str,
-        scratch: Path,
+        sharing: Path | Remote,
         preload: Sequence[str] = (),
         stages_per_gpu: int = 1,
         clear: Callable[[str], None] = lambda name: None,
@@ -86,7 +91,9 @@ class ClusterExecutor:
         self._note = note
         self._connection = connect(address)
         self._client = self._connection.client
-        self._session = worker.Session(name, scratch / name, tuple(preload), stages_per_gpu)
+        self._remote = None if isinstance(sharing, Path) else sharing
+        shared = sharing / name if isinstance(sharing, Path) else sharing.source
+        self._session = worker.Session(name, shared, tuple(preload), stages_per_gpu)
         self._seats = Seats()
         self._looks: dict[str, Future[worker.Look]] = {}  # of workers that have not said yet what they see
         self._blind: dict[str, str] = {}  # what is wrong with workers that are given nothing
@@ -100,8 +107,9 @@ class ClusterExecutor:
         self._client.subscribe_topic(name, lambda event: self._done.put(event[1]))
         self._next_look = 0.0
         self._lonely_since: float | None = time.monotonic()
-        scratch.mkdir(parents=True, exist_ok=True)
-        self._session.proof.write_text(name)
+        if isinstance(shared, Path):
+            shared.parent.mkdir(parents=True, exist_ok=True)
+            shared.write_text(name)
 
     def room(self, needs: Needs) -> bool:
         """Whether a task with these needs would be started at once."""
@@ -113,11 +121,18 @@ class ClusterExecutor:
         seat = self._seats.choose(task.needs)
         if seat is None:
             raise ValueError(f"{task.name}: no worker has room for {task.needs}")
+        task = replace(task, environment={**_pools(task.needs.threads), **task.environment})
+        work: tuple[Any, ...] = (worker.run, task, self._session)
+        if self._remote is not None:
+            task.log.write_bytes(b"")
+            try:
+                work = (worker.run_in_clone, task, self._session, self._remote.order(task.name))
+            except UserError as error:
+                self._ended.append(Ended(task.name, FAILED, 0.0, str(error)))
+                return
         on_gpu = task.needs.gpu and seat.gpus > 0
         future = self._client.submit(
-            worker.run,
-            replace(task, environment={**_pools(task.needs.threads), **task.environment}),
-            self._session,
+            *work,
             key=f"{task.name}-{uuid.uuid4().hex}",
             workers=[seat.address],
             resources={"GPU": 1 / self._session.stages_per_gpu} if on_gpu else None,
@@ -155,7 +170,8 @@ class ClusterExecutor:
         with suppress(OSError, TimeoutError):
             self._client.cancel([attempt.future for attempt in self._attempts.values()], force=True)
         self._attempts = {}
-        self._session.proof.unlink(missing_ok=True)
+        if isinstance(self._session.shared, Path):
+            self._session.shared.unlink(missing_ok=True)
         self._connection.close()
 
     def _look_around(self) -> bool:
@@ -205,8 +221,8 @@ class ClusterExecutor:
         if future.status == "finished":
             self._set_aside(
                 address,
-                f"on {look.host} does not see {self._session.proof.parent}: mount the project's folder there at the same "
-                "path, or share files by a DVC remote (--remote NAME)",
+                f"on {look.host} does not see {Path(str(self._session.shared)).parent}: mount the project's folder there "
+                "at the same path, or share files by a DVC remote (--remote NAME)",
             )
         elif future.status == "error":
             self._set_aside(
@@ -239,10 +255,19 @@ class ClusterExecutor:
                 if isinstance(news, Future):
                     self._settle(news)
                 else:
-                    self._note(news["note"])
+                    self._hear_of(news)
                 news = self._done.get_nowait()
 
-    def _settle(self, future: Future[Ended | None]) -> None:
+    def _hear_of(self, news: dict[str, str]) -> None:
+        """A worker has a sentence for the user, or the last line of a log that is not here."""
+        if "note" in news:
+            self._note(news["note"])
+        for attempt in self._attempts.values():
+            if attempt.task.name == news.get("task"):
+                with attempt.task.log.open("a") as log:
+                    log.write(news["line"] + "\n")
+
+    def _settle(self, future: Future[Ended | Delivery | None]) -> None:
         """A task has come to its end, or its worker has."""
         attempt = self._attempts.pop(future.key, None)
         if attempt is None:
@@ -254,12 +279,24 @@ class ClusterExecutor:
         except (KilledWorker, CancelledError, TimeoutError, OSError):
             ended = None
         except Exception as error:
-            ended = Ended(attempt.task.name, 1, 0.0, f"worker {attempt.seat.address} could not run it: {error}")
+            ended = Ended(attempt.task.name, FAILED, 0.0, f"worker {attempt.seat.address} could not run it: {error}")
         future.cancel(force=True)
+        if isinstance(ended, Delivery):
+            ended = self._take(attempt.task, ended)
         if ended is not None:
             self._ended.append(ended)
         else:
             self._lose(attempt)
+
+    def _take(self, task: Task, delivery: Delivery) -> Ended:
+        """Put in place what a stage has made elsewhere, and its log."""
+        task.log.write_bytes(delivery.log)
+        if self._remote is not None and delivery.ended.code == 0:
+            try:
+                self._remote.take(task.name, delivery.made)
+            except UserError as error:
+                return replace(delivery.ended, code=FAILED, reason=str(error))
+        return delivery.ended
 
     def _lose(self, attempt: Attempt) -> None:
         """A task's worker is gone, or has ended the task as it closed: it is started once more, elsewhere."""
@@ -289,21 +326,14 @@ class ClusterExecutor:
 
 def on_cluster(
     address: str,
-    root: Path,
-    state: Path,
+    project: Project,
+    sharing: Path | Remote,
     jobs_per_gpu: int = 1,
-    clear: Callable[[str], None] = lambda name: None,
     note: Callable[[str], None] = print,
 ) -> ClusterExecutor:
-    """An executor for the project at `root`, whose pyproject.toml says what a worker imports beforehand.
-
-    Parameters
-    ----------
-    state : a folder of the project that git ignores
-
-    The others are those of `ClusterExecutor`.
-    """
-    return ClusterExecutor(address, state, read_preload(root / "pyproject.toml"), jobs_per_gpu, clear, note)
+    """An executor for the project, which says what a worker imports beforehand; see `ClusterExecutor`."""
+    preload = read_preload(project.root / "pyproject.toml")
+    return ClusterExecutor(address, sharing, preload, jobs_per_gpu, project.clear, note)
 
 
 def _is_over(log: Path) -> bool:

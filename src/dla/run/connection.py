@@ -50,7 +50,7 @@ def connect(address: str) -> Connection:
 
 
 def _start(address: str) -> Connection:
-    """Workers of one thread each, on loopback, behind certificates of their own: other users of the machine stay out."""
+    """Workers of one thread on loopback, behind certificates of their own: other users of the machine stay out."""
     count = address.removeprefix(HERE)
     if not count.isdecimal() or int(count) < 1:
         raise UserError(f"--cluster {address}: {HERE}N starts N workers on this machine; N is a whole number from 1")
@@ -81,8 +81,8 @@ def _reach(address: str) -> Connection:
             return Connection(Client(address, set_as_default=False, timeout=CONNECTS_WITHIN))
     except (OSError, TimeoutError, ValueError, RuntimeError) as error:
         raise UserError(
-            f"no Dask scheduler answers at {address} ({error}): start one with `dask scheduler`, and see to it that this "
-            "machine reaches its port"
+            f"no Dask scheduler answers at {address} ({error}): start one with `dask scheduler`, and see to it that "
+            "this machine reaches its port"
         ) from error
 
 

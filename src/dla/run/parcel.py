@@ -1,4 +1,4 @@
-"""What travels between the driver and a worker that share no folder: the names of what a DVC remote has, and small files.
+"""What travels between a driver and a worker that share no folder: names of what a DVC remote has, and small files.
 
 Paths are relative to the project's folder, with slashes.
 """

@@ -240,6 +240,10 @@ class Project:
         name = stage.addressing
         return Task(name, tuple(commands), Path(settings["cwd"]), self.log(name), changed, _needs(name, stage.meta))
 
+    def stage(self, name: str) -> Any:
+        """DVC's object of a stage of the plan."""
+        return self._stages[name]
+
     def clear(self, name: str) -> None:
         """Remove what a stage that is to be started again has written.
 

@@ -1,8 +1,7 @@
-"""The driver's side of workers that share no folder with it: what they are sent, and what is fetched of what they made."""
+"""The driver's side of workers that share no folder with it: what they are sent, and what is fetched from them."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
@@ -34,7 +33,9 @@ class Remote:
         commit is not pushed; or there is no such remote.
     """
 
-    def __init__(self, project: Project, stages: Collection[str], name: str | None = None, url: str | None = None) -> None:
+    def __init__(
+        self, project: Project, stages: Collection[str], name: str | None = None, url: str | None = None
+    ) -> None:
         self._project = project
         self._repo = project.repo
         self._root = project.root
@@ -57,13 +58,14 @@ class Remote:
         """What a worker needs to run the stage; what the remote lacks of it is pushed."""
         stage = self._project.stage(name)
         inputs = list(self._inputs(stage))
-        cached = [out for out in inputs if out.use_cache]
+        self._check_inputs(stage, inputs)
+        cached = [out for out in inputs if _is_kept(out)]
         new = [out for out in cached if out.hash_info.value not in self._pushed]
         self._push(new)
         kept = {self._path(out): Kept(out.hash_info.name, out.hash_info.value, bool(out.meta.isexec)) for out in cached}
         files, folders = {}, ()
         for out in inputs:
-            if not out.use_cache:
+            if not _is_kept(out):
                 more, folder = pack(self._root, self._path(out))
                 files.update(more)
                 folders += folder
@@ -93,6 +95,15 @@ class Remote:
         for out in self._repo.index.outs:
             if out.stage is not stage and any(_overlap(out, dep) for dep in stage.deps):
                 yield out
+
+    def _check_inputs(self, stage: Any, inputs: list[Any]) -> None:
+        """What is here must be what its stage has left: that is what the remote gets."""
+        recorded = {out.fs_path: out.hash_info for out in inputs if _is_kept(out)}
+        for dep in stage.deps:
+            if dep.fs_path in recorded and dep.hash_info != recorded[dep.fs_path]:
+                raise UserError(
+                    f"{dep} is not what DVC has recorded of it: `dvc commit {dep}` first, or share a folder"
+                )
 
     def _path(self, out: Any) -> str:
         return Path(out.fs_path).relative_to(self._root).as_posix()
@@ -138,13 +149,20 @@ class Remote:
             if dep.protocol != "local" or not dep.is_in_repo or any(_overlap(out, dep) for out in produced):
                 continue
             if not self._git("ls-files", "--", dep.fs_path):
-                raise UserError(f"{name} reads {dep}, which is neither in git nor tracked by DVC: workers do not get it")
+                raise UserError(
+                    f"{name} reads {dep}, which is neither in git nor tracked by DVC: workers do not get it"
+                )
 
     def _git(self, *arguments: str) -> str:
         ended = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, cwd=self._root)  # noqa: S603, S607
         if ended.returncode != 0:
             raise UserError(f"git {arguments[0]} failed: {ended.stderr.strip()}")
         return ended.stdout.rstrip("\n")
+
+
+def _is_kept(out: Any) -> bool:
+    """Whether the remote has an output; a small one that git tracks, or one of another repository, travels as it is."""
+    return bool(out.use_cache and not out.stage.is_repo_import)
 
 
 def _overlap(out: Any, dep: Any) -> bool:
@@ -159,5 +177,10 @@ def _imports_from(root: Path) -> Iterator[str]:
     environment = Path(sys.prefix).resolve()
     for entry in dict.fromkeys(sys.path):
         folder = Path(entry).resolve()
-        if entry and folder.is_relative_to(root.resolve()) and not folder.is_relative_to(environment) and os.path.isdir(folder):
+        if (
+            entry
+            and folder.is_relative_to(root.resolve())
+            and not folder.is_relative_to(environment)
+            and folder.is_dir()
+        ):
             yield folder.relative_to(root.resolve()).as_posix()

@@ -65,7 +65,7 @@ class Seats:
         self._seats = {address: seat for address, seat in self._seats.items() if address in addresses}
 
     def choose(self, needs: Needs) -> Seat | None:
-        """The worker that a stage with these needs would be given to now, if one has room: the one with the least to do."""
+        """The worker that a stage with these needs would be given to now: of those with room the least busy."""
         on_gpu = needs.gpu and self._has_had_gpus
         able = [seat for seat in self._seats.values() if seat.gpus > 0 or not on_gpu]
         most = max((seat.threads for seat in able), default=0)

@@ -13,6 +13,7 @@ import queue
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -21,14 +22,20 @@ from pathlib import Path
 import dask
 from distributed import Worker, get_worker
 from distributed.core import Status
+from dvc.exceptions import DvcException
 
+from dla.core.errors import UserError
 from dla.run import devices
+from dla.run.clone import Clone
 from dla.run.local import LocalExecutor
+from dla.run.logs import last_line
+from dla.run.parcel import Delivery, Order, Parcel, Source
 from dla.run.slots import Slots
 from dla.run.task import Ended, Task
 
 BEAT = 0.05  # seconds between two looks at what has been handed in and what has ended
 POLL = 0.2  # seconds between two looks at whether a task is still wanted
+LINE_EVERY = 1.0  # seconds between two last lines of a log that is sent
 IDLE = 60.0  # seconds without a task after which what was imported for a driver's tasks is given up
 MANY = 1 << 20  # threads: it is the driver that shares out those of the cluster
 
@@ -38,7 +45,7 @@ class Session:
     """One run of a driver, as its workers know it."""
 
     name: str  # no other run has it
-    proof: Path  # a file that the driver wrote, absolute: whoever sees the name of the session there shares its folder
+    shared: Path | Source  # what makes the project's folder: a file in it, or what a clone is made of
     preload: tuple[str, ...] = ()  # libraries to import once, for all commands that are Python scripts
     stages_per_gpu: int = 1
 
@@ -52,16 +59,23 @@ class Look:
 
 
 def look(session: Session) -> Look:
-    """Whether this worker has the project's folder at the same place."""
-    try:
-        sees = session.proof.read_text() == session.name
-    except OSError:
-        sees = False
+    """Whether this worker has the project's folder at the same place, or needs none."""
+    sees = True
+    if isinstance(session.shared, Path):  # the driver has written the session's name into it
+        try:
+            sees = session.shared.read_text() == session.name
+        except OSError:
+            sees = False
     return Look(socket.gethostname(), sees)
 
 
-def run(task: Task, session: Session) -> Ended | None:
-    """Run the task's commands to their end; None if they were ended because nobody waits for them any more."""
+def run(task: Task, session: Session, watch: Callable[[], None] = lambda: None) -> Ended | None:
+    """Run the task's commands to their end; None if they were ended because nobody waits for them any more.
+
+    Parameters
+    ----------
+    watch : called now and then while they run
+    """
     worker = get_worker()
     key = worker.get_current_task()
     crew, ended = _hand_in(replace(task, environment=_environment(task)), session, worker)
@@ -69,8 +83,56 @@ def run(task: Task, session: Session) -> Ended | None:
         try:
             return ended.result(timeout=POLL)
         except TimeoutError:
+            watch()
             if not _is_wanted(worker, key):
                 crew.stop()
+
+
+def run_in_clone(task: Task, session: Session, order: Order) -> Delivery | None:
+    """The same where no folder is shared: inputs are fetched before it, and what it made is sent after it."""
+    worker = get_worker()
+    try:
+        clone = _clone(session, worker)
+        here = clone.prepare(task, order)
+        ended = run(here, session, _LastLine(worker, session, here).tell)
+        if ended is None:
+            return None
+        made = clone.collect(order.outputs) if ended.code == 0 else Parcel()
+        return Delivery(ended, made, here.log.read_bytes())
+    except (UserError, DvcException) as error:
+        reason = f"on worker {worker.address}: {error}"
+        return Delivery(Ended(task.name, 1, 0.0, reason), Parcel(), f"{reason}\n".encode())
+
+
+class _LastLine:
+    """Tells the driver the last line of a log, where it cannot read it: not more often than somebody reads."""
+
+    def __init__(self, worker: Worker, session: Session, task: Task) -> None:
+        self._worker, self._session, self._task = worker, session, task
+        self._told = ""
+        self._next = 0.0
+
+    def tell(self) -> None:
+        """Send the line if there is a new one."""
+        if time.monotonic() >= self._next and (line := last_line(self._task.log)) != self._told:
+            self._worker.log_event(self._session.name, {"task": self._task.name, "line": line})
+            self._told, self._next = line, time.monotonic() + LINE_EVERY
+
+
+def _clone(session: Session, worker: Worker) -> Clone:
+    """The session's clone on this worker. A new one replaces those of drivers that have nothing running here."""
+    if not isinstance(session.shared, Source):
+        raise TypeError("the session's folder is shared")
+    with _clones_lock:
+        if session.name not in _clones:
+            for other in _clones.keys() - _crews.keys():
+                _clones.pop(other).remove()
+            _clones[session.name] = Clone(session.shared, Path(worker.local_directory) / session.name)
+        return _clones[session.name]
+
+
+_clones: dict[str, Clone] = {}
+_clones_lock = threading.Lock()
 
 
 def end(session: str) -> None:
