@@ -20,7 +20,7 @@ from typing import Any
 
 from dla.core.errors import UserError
 from dla.run.local import pooled, read_preload
-from dla.run.seats import Seat, Seats
+from dla.run.seats import Seat
 from dla.run.slots import Grant
 from dla.run.task import Ended, Needs, Task
 
@@ -29,16 +29,17 @@ try:
 
     from dla.run import worker
     from dla.run.connection import connect
-    from dla.run.parcel import Delivery
+    from dla.run.crew import dismiss
+    from dla.run.parcel import Delivery, Session
     from dla.run.project import Project
     from dla.run.remote import Remote
+    from dla.run.roster import Roster
 except ModuleNotFoundError as missing:
     raise UserError(
         f"--cluster needs Dask, which is not installed here ({missing}): pip install 'dla[cluster]'"
     ) from None
 
 BEAT = 0.5  # seconds between two looks at which workers there are
-PATIENCE = 3.0  # seconds without a worker after which the user is told
 ANSWERS_WITHIN = 10.0  # seconds that the result of a task that has ended may take
 GRACE = 15.0  # seconds that tasks have to end when they are stopped; a worker kills what does not heed that after 10
 STARTS = 2  # times that a stage is started, if its worker is lost
@@ -58,7 +59,7 @@ class Attempt:
 
 
 class ClusterExecutor:
-    """Runs tasks on the workers of a Dask cluster, in the project's folder, which all see at the same path, or in clones.
+    """Runs tasks on the workers of a Dask cluster, in the project's folder, seen by all at the same path, or in clones.
 
     Parameters
     ----------
@@ -86,17 +87,13 @@ class ClusterExecutor:
         note: Callable[[str], None] = print,
     ) -> None:
         name = f"dla-{uuid.uuid4().hex}"
-        self._address = address
         self._clear = clear
         self._note = note
         self._connection = connect(address)
         self._client = self._connection.client
         self._remote = None if isinstance(sharing, Path) else sharing
         shared = sharing / name if isinstance(sharing, Path) else sharing.source
-        self._session = worker.Session(name, shared, tuple(preload), stages_per_gpu)
-        self._seats = Seats()
-        self._looks: dict[str, Future[worker.Look]] = {}  # of workers that have not said yet what they see
-        self._blind: dict[str, str] = {}  # what is wrong with workers that are given nothing
+        self._session = Session(name, shared, tuple(preload), stages_per_gpu)
         self._attempts: dict[str, Attempt] = {}  # by key
         self._ended: list[Ended] = []
         self._is_stopping = False
@@ -105,8 +102,7 @@ class ClusterExecutor:
         self._lost_at: dict[str, list[str]] = {}  # hosts of the workers that each task has lost
         self._again: list[Task] = []  # lost, and to be started before any other
         self._client.subscribe_topic(name, lambda event: self._done.put(event[1]))
-        self._next_look = 0.0
-        self._lonely_since: float | None = time.monotonic()
+        self._roster = Roster(self._client, address, self._session, self._done.put, note)
         if isinstance(shared, Path):
             shared.parent.mkdir(parents=True, exist_ok=True)
             shared.write_text(name)
@@ -114,11 +110,11 @@ class ClusterExecutor:
     def room(self, needs: Needs) -> bool:
         """Whether a task with these needs would be started at once."""
         self._look_around()
-        return not self._again and self._seats.choose(needs) is not None
+        return not self._again and self._roster.seats.choose(needs) is not None
 
     def start(self, task: Task) -> None:
         """Begin the task; there must be room for it."""
-        seat = self._seats.choose(task.needs)
+        seat = self._roster.seats.choose(task.needs)
         if seat is None:
             raise ValueError(f"{task.name}: no worker has room for {task.needs}")
         task = replace(task, environment={**_pools(task.needs.threads), **task.environment})
@@ -161,8 +157,9 @@ class ClusterExecutor:
         """
         self._is_stopping, self._again = True, []
         with suppress(OSError, TimeoutError, KeyboardInterrupt, UserError):
-            there = [address for address in self._workers() if address in self._seats]
-            self._client.run(worker.end, self._session.name, workers=there, on_error="ignore")
+            self._roster.hurry()
+            self._roster.look_around()
+            self._client.run(dismiss, self._session.name, workers=self._roster.seats.addresses(), on_error="ignore")
             deadline = time.monotonic() + GRACE
             while self._attempts and time.monotonic() < deadline:
                 self._collect(BEAT)
@@ -175,77 +172,14 @@ class ClusterExecutor:
         self._connection.close()
 
     def _look_around(self) -> bool:
-        """See which workers there are, at most every BEAT. Whether a worker has come."""
-        if time.monotonic() < self._next_look:
-            return False
-        self._next_look = time.monotonic() + BEAT
-        there = self._workers()
-        self._seats.keep(set(there))
-        for known in (self._looks, self._blind):
-            for address in known.keys() - there.keys():
-                del known[address]
-        for address in there.keys() - self._looks.keys() - self._blind.keys():
-            if address not in self._seats:
-                self._ask(address)
-        has_come = [self._hear(address, there[address]) for address in list(self._looks) if self._looks[address].done()]
+        """See which workers there are; whether one has come."""
+        has_come = self._roster.look_around()
         for attempt in list(self._attempts.values()):
-            if attempt.seat.address not in there:  # Dask holds a task back for a worker that has left in order
+            if attempt.seat.address not in self._roster.seats:  # Dask keeps a task for a worker that has left in order
                 self._done.put(attempt.future)
-        self._say_if_lonely()
-        return any(has_come)
-
-    def _workers(self) -> dict[str, Any]:
-        """What the scheduler says of its workers that are not about to leave, by address."""
-        try:
-            workers = self._client.scheduler_info()["workers"].items()
-        except (OSError, TimeoutError, RuntimeError) as error:
-            raise UserError(
-                f"the Dask scheduler at {self._address} is gone ({error}): start it, and run again; stages that have "
-                "ended are kept"
-            ) from error
-        return {address: info for address, info in workers if info["status"] in ("running", "paused")}
-
-    def _ask(self, address: str) -> None:
-        self._looks[address] = self._client.submit(
-            worker.look, self._session, key=f"look-{uuid.uuid4().hex}", workers=[address], retries=0, pure=False
-        )
-        self._looks[address].add_done_callback(self._done.put)
-
-    def _hear(self, address: str, info: dict[str, Any]) -> bool:
-        """Take up a worker that has said what it sees; whether it can be given tasks."""
-        future = self._looks.pop(address)
-        if future.status == "finished" and (look := future.result()).sees_folder:
-            gpus = int(info["resources"].get("GPU", 0))
-            self._seats.add(Seat.of(address, look.host, info["nthreads"], gpus, self._session.stages_per_gpu))
-            return True
-        if future.status == "finished":
-            self._set_aside(
-                address,
-                f"on {look.host} does not see {Path(str(self._session.shared)).parent}: mount the project's folder there "
-                "at the same path, or share files by a DVC remote (--remote NAME)",
-            )
-        elif future.status == "error":
-            self._set_aside(
-                address,
-                f"cannot run stages ({future.exception()}): install there what is installed here, then start it",
-            )
-        return False
-
-    def _set_aside(self, address: str, reason: str) -> None:
-        self._blind[address] = f"worker {address} {reason}"
-        self._note(self._blind[address])
-
-    def _say_if_lonely(self) -> None:
-        """Without a worker to give tasks to: an error if all there are see nothing, else a note after a while."""
-        if len(self._seats):
-            self._lonely_since = None
-        elif self._blind and not self._looks and not self._attempts:
-            raise UserError(next(iter(self._blind.values())))
-        elif self._lonely_since is None:
-            self._lonely_since = time.monotonic()
-        elif time.monotonic() - self._lonely_since > PATIENCE:
-            self._note(f"no worker at {self._address}: waiting for one (`dask worker {self._address}`)")
-            self._lonely_since = float("inf")
+        if not self._attempts:
+            self._roster.check()
+        return has_come
 
     def _collect(self, seconds: float) -> None:
         """Take up what has ended, waiting so long for the first."""
@@ -271,7 +205,7 @@ class ClusterExecutor:
         """A task has come to its end, or its worker has."""
         attempt = self._attempts.pop(future.key, None)
         if attempt is None:
-            self._next_look = 0.0  # a worker has said what it sees
+            self._roster.hurry()  # a worker has said what it sees
             return
         attempt.seat.give(attempt.grant)
         try:
@@ -301,7 +235,7 @@ class ClusterExecutor:
     def _lose(self, attempt: Attempt) -> None:
         """A task's worker is gone, or has ended the task as it closed: it is started once more, elsewhere."""
         name = attempt.task.name
-        self._next_look = 0.0
+        self._roster.hurry()
         if self._is_stopping:
             self._ended.append(Ended(name, INTERRUPTED, 0.0))
             return
@@ -318,7 +252,7 @@ class ClusterExecutor:
 
     def _start_again(self) -> None:
         for task in list(self._again):
-            if self._seats.choose(task.needs) is not None and _is_over(task.log):
+            if self._roster.seats.choose(task.needs) is not None and _is_over(task.log):
                 self._again.remove(task)
                 self._clear(task.name)
                 self.start(task)

@@ -1,6 +1,6 @@
-"""What travels between a driver and a worker that share no folder: names of what a DVC remote has, and small files.
+"""What travels between a driver and its workers; where they share no folder, names of what a DVC remote has, and files.
 
-Paths are relative to the project's folder, with slashes.
+Paths are relative to the project's folder, with slashes, unless they are `Path`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,24 @@ class Source:
     remote: str  # name of the DVC remote
     remote_url: str
     imports_from: tuple[str, ...]  # folders of the project that Python imports from
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of a driver, as its workers know it."""
+
+    name: str  # no other run has it
+    shared: Path | Source  # what makes the project's folder: a file in it, or what a clone is made of
+    preload: tuple[str, ...] = ()  # libraries to import once, for all commands that are Python scripts
+    stages_per_gpu: int = 1
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a worker sees."""
+
+    host: str
+    sees_folder: bool
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,10 @@ class Seats:
     def __contains__(self, address: str) -> bool:
         return address in self._seats
 
+    def addresses(self) -> list[str]:
+        """Those of all workers."""
+        return list(self._seats)
+
     def add(self, seat: Seat) -> None:
         """A worker has come."""
         self._seats[seat.address] = seat
