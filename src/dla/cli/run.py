@@ -41,6 +41,21 @@ def add(commands: Commands[Parser]) -> None:
         "--jobs-per-gpu", type=count, default=1, metavar="N", help="stages that may share a device (default: 1)"
     )
     parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="run stages on the workers of a Dask scheduler, as tcp://HOST:8786; or of local:N, N workers started here",
+    )
+    parser.add_argument(
+        "--remote",
+        metavar="NAME",
+        help="with --cluster: workers do not see this folder; they clone the commit and share files by this DVC remote",
+    )
+    parser.add_argument(
+        "--clone-from",
+        metavar="URL",
+        help="with --remote: the git repository as workers reach it (default: that of origin, or this one's path)",
+    )
+    parser.add_argument(
         "-k", "--keep-going", action="store_true", help="after a failure, run what does not depend on it"
     )
     parser.add_argument("-f", "--force", action="store_true", help="run stages that have not changed as well")
@@ -56,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
     from dla.run.local import on_this_machine
     from dla.run.project import Project
     from dla.run.screen import open_screen
+    from dla.run.task import Executor
 
     project = Project()
     plan = project.plan(options.targets, options.all_pipelines)
@@ -63,6 +79,18 @@ def run(options: argparse.Namespace) -> int:
         return preview(project, plan)
     screen = open_screen(sys.stdout)
     project.say_with(screen.note)
-    executor = on_this_machine(project.root, options.jobs, options.gpus, options.jobs_per_gpu, screen.note)
-    scarce = [name for name, needs in plan.needs.items() if needs.gpu and executor.gpus]
+    on_gpus = [name for name, needs in plan.needs.items() if needs.gpu]
+    executor: Executor
+    if options.cluster is None:
+        executor = here = on_this_machine(project.root, options.jobs, options.gpus, options.jobs_per_gpu, screen.note)
+        scarce = on_gpus if here.gpus else []
+    else:
+        from dla.run.cluster import on_cluster
+        from dla.run.remote import Remote
+
+        sharing = (
+            Remote(project, list(plan.after), options.remote, options.clone_from) if options.remote else project.state
+        )
+        executor = on_cluster(options.cluster, project, sharing, options.jobs_per_gpu, screen.note)
+        scarce = on_gpus
     return Run(project, plan, executor, screen, scarce, options.keep_going, options.force)()

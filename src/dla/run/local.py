@@ -237,10 +237,11 @@ def on_this_machine(
     """
     chosen = devices.choose(gpus)
     slots = Slots(jobs, chosen, jobs_per_gpu, lambda gpu: devices.has_memory(gpu, 1 / jobs_per_gpu))
-    return LocalExecutor(slots, chosen, _preload(root / "pyproject.toml"), note)
+    return LocalExecutor(slots, chosen, read_preload(root / "pyproject.toml"), note)
 
 
-def _preload(path: Path) -> list[str]:
+def read_preload(path: Path) -> list[str]:
+    """Modules to import once for all scripts, as a project's pyproject.toml names them; none if it does not."""
     try:
         with path.open("rb") as stream:
             tools = tomllib.load(stream).get("tool", {})

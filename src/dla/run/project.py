@@ -222,8 +222,7 @@ class Project:
             self._record(stage)
             return Outcome.RESTORED
         stage.save_deps(allow_missing=force)  # as DVC, which does not ask for them at all then
-        self._holds[stage.addressing] = held = ExitStack()
-        held.enter_context(self._hold(stage, f"{' '.join(sys.argv)} ({stage.addressing})"))
+        self._hold_while_it_runs(stage)
         return self._task(stage)
 
     def _restore(self, stage: Any) -> bool:
@@ -259,6 +258,27 @@ class Project:
         commands = stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()
         name = stage.addressing
         return Task(name, tuple(commands), Path(settings["cwd"]), self.log(name), changed, _needs(name, stage.meta))
+
+    def stage(self, name: str) -> Any:
+        """DVC's object of a stage of the plan."""
+        return self._stages[name]
+
+    def clear(self, name: str) -> None:
+        """Remove what a stage that is to be started again has written.
+
+        Raises
+        ------
+        UserError
+            If another DVC process has come to work on its files.
+        """
+        stage = self._stages[name]
+        self._release(name)
+        try:
+            with self.locked(), _as_user_errors():
+                stage.remove_outs(ignore_remove=False, force=False)
+                self._hold_while_it_runs(stage)
+        except LockError as error:
+            raise UserError(f"{name} cannot be started again: {error}") from error
 
     def log(self, name: str) -> Path:
         """Where the output of the stage goes, whatever the working directory is: into a folder that git ignores."""
@@ -375,6 +395,10 @@ class Project:
             self.repo.config["core"].get("hardlink_lock", False),
         )
         return context
+
+    def _hold_while_it_runs(self, stage: Any) -> None:
+        self._holds[stage.addressing] = held = ExitStack()
+        held.enter_context(self._hold(stage, f"{' '.join(sys.argv)} ({stage.addressing})"))
 
     def _release(self, name: str) -> None:
         if held := self._holds.pop(name, None):
