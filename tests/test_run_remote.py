@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import stat
 from collections.abc import Iterator
@@ -71,7 +70,7 @@ def test_a_clone_leaves_what_a_serial_run_leaves(cluster: Farm, tmp_path: Path) 
     code, output = project.run("--cluster", cluster.address, "--remote", "store")
     assert code == 0, output
     assert project.read("script.sh") == "1\n2\ncode"
-    assert os.stat(project.folder / "script.sh").st_mode & stat.S_IXUSR
+    assert (project.folder / "script.sh").stat().st_mode & stat.S_IXUSR
     where, data = project.read("runs/logs/parts.log").splitlines()
     assert Path(where).is_relative_to(cluster.folder)
     assert data == "data"
