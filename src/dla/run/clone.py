@@ -16,7 +16,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 
 from dla.core.errors import UserError
-from dla.run.parcel import Kept, Order, Parcel, Source, pack, unpack
+from dla.run.parcel import File, Kept, Order, Parcel, Source, pack, unpack
 from dla.run.task import Task
 
 
@@ -70,7 +70,9 @@ class Clone:
 
     def collect(self, outputs: Mapping[str, bool]) -> Parcel:
         """Push what the stage has made and DVC's cache keeps, and take the rest along; what is missing is left out."""
-        kept, files, folders = {}, {}, ()
+        kept: dict[str, Kept] = {}
+        files: dict[str, File] = {}
+        folders: tuple[str, ...] = ()
         with self._lock:
             there = [path for path in outputs if os.path.lexists(self.root / path)]
             outs = {path: self._out(path) for path in there if outputs[path]}

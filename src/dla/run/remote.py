@@ -12,7 +12,7 @@ from dvc.exceptions import DvcException
 
 from dla.core.errors import UserError
 from dla.run.clone import lay_out, push
-from dla.run.parcel import Kept, Order, Parcel, Source, pack, unpack
+from dla.run.parcel import File, Kept, Order, Parcel, Source, pack, unpack
 from dla.run.project import Project
 
 
@@ -63,7 +63,8 @@ class Remote:
         new = [out for out in cached if out.hash_info.value not in self._pushed]
         self._push(new)
         kept = {self._path(out): Kept(out.hash_info.name, out.hash_info.value, bool(out.meta.isexec)) for out in cached}
-        files, folders = {}, ()
+        files: dict[str, File] = {}
+        folders: tuple[str, ...] = ()
         for out in inputs:
             if not _is_kept(out):
                 more, folder = pack(self._root, self._path(out))
