@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -164,6 +165,21 @@ def test_stages_end_with_a_driver_that_is_killed_and_the_next_run_goes_on(cluste
     assert [worker.poll() for worker in cluster.workers] == [None, None]
 
 
+@pytest.mark.slow
+def test_stages_end_with_the_scheduler_and_the_driver_says_that_it_is_gone(tmp_path: Path) -> None:
+    farm = Farm(tmp_path)
+    farm.keep_workers(1)
+    project = Project(tmp_path / "project", NEVER_ENDS)
+    run = project.begin("--cluster", farm.address)
+    stage = running(project)
+    farm.scheduler.kill()
+    wait_until(lambda: not psutil.pid_exists(stage), "the stage ends")
+    output, _ = run.communicate(timeout=60)
+    farm.close()
+    assert run.returncode == 2
+    assert output.splitlines()[-1].startswith(f"error: the Dask scheduler at {farm.address} is gone: start it")
+
+
 def test_an_interrupt_ends_the_stages_and_leaves_the_workers(cluster: Farm, tmp_path: Path) -> None:
     stages = NEVER_ENDS.replace("exec sleep 600", "trap 'echo interrupted; exit 1' INT; while :; do sleep 0.05; done")
     project = Project(tmp_path / "project", stages)
@@ -211,6 +227,23 @@ def test_stages_with_threads_share_a_worker_only_as_far_as_it_has_threads(tmp_pa
     assert (tmp_path / "threads").read_text().split() == ["1", "1"], "as OMP_NUM_THREADS of this test says"
 
 
+def test_each_stage_for_a_gpu_has_a_device_of_its_own_and_the_others_see_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7,6")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/bin:/usr/bin")
+    devices = 'echo "${CUDA_VISIBLE_DEVICES-unset}" >> '
+    with LocalCluster(n_workers=1, threads_per_worker=4, resources={"GPU": 2}, dashboard_address=":0") as local:
+        executor = ClusterExecutor(local.scheduler_address, tmp_path, note=lambda text: None)
+        tasks = [task(name, tmp_path, f"{devices} gpus; sleep 0.3", gpu=True) for name in "abc"]
+        drive(executor, *tasks, task("cpu", tmp_path, f"{devices} none"))
+        executor.stop()
+    first, second, third = (tmp_path / "gpus").read_text().split()
+    assert {first, second} == {"5", "7"}
+    assert third in {"5", "7"}, "it has waited: there are two"
+    assert (tmp_path / "none").read_text() == "\n"
+
+
 @pytest.mark.parametrize("address", ["local:0", "local:two", "localhost:8786"])
 def test_an_address_that_is_none_is_told_of(address: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"--cluster {address}: "):
@@ -256,5 +289,5 @@ def test_a_stage_for_a_gpu_waits_for_one_where_there_has_been_one_and_leaves_the
     assert chosen(seats((1, 0)), Needs(gpu=True)) == "0", "where there never was one it computes on the CPU"
 
 
-def task(name: str, folder: Path, command: str, threads: int = 1) -> Task:
-    return Task(name, (command,), folder, folder / f"{name}.log", needs=Needs(threads))
+def task(name: str, folder: Path, command: str, threads: int = 1, gpu: bool = False) -> Task:
+    return Task(name, (command,), folder, folder / f"{name}.log", needs=Needs(threads, gpu))

@@ -214,7 +214,8 @@ class ClusterExecutor:
             ended = None
         except Exception as error:
             ended = Ended(attempt.task.name, FAILED, 0.0, f"worker {attempt.seat.address} could not run it: {error}")
-        future.cancel(force=True)
+        if not future.done():
+            future.cancel(force=True)
         if isinstance(ended, Delivery):
             ended = self._take(attempt.task, ended)
         if ended is not None:

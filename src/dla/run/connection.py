@@ -14,7 +14,7 @@ from distributed.scheduler import Scheduler
 
 from dla.core.errors import UserError
 
-CONNECTS_WITHIN = 15.0  # seconds
+CONNECTS_WITHIN = 10.0  # seconds, also after the connection was lost
 HERE = "local:"
 
 
@@ -75,7 +75,8 @@ def _loopback(count: int) -> LocalCluster:
 def _reach(address: str) -> Connection:
     if not address.startswith(("tcp://", "tls://")):
         raise UserError(f"--cluster {address}: give tcp://HOST:8786 or tls://HOST:8786, or {HERE}N for N workers here")
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said by this package
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is said by this package
     try:
         with dask.config.set({"distributed.client.scheduler-info-interval": "1h"}):  # it is asked for when needed
             return Connection(Client(address, set_as_default=False, timeout=CONNECTS_WITHIN))

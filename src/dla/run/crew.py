@@ -138,7 +138,10 @@ def _gpus(worker: Worker) -> tuple[str, ...]:
     count = int(worker.state.total_resources.get("GPU", 0))
     if count == 0:
         return ()
-    return (devices.choose("auto") or tuple(str(number) for number in range(count)))[:count]
+    if known := devices.choose("auto"):
+        return known[:count]
+    visible = os.environ.get(devices.VISIBLE)  # without nvidia-smi, as in some containers, it is taken at its word
+    return tuple(visible.split(",") if visible else map(str, range(count)))[:count]
 
 
 def _forget_what_dask_set() -> None:

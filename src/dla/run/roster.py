@@ -97,10 +97,9 @@ class Roster:
         """What the scheduler says of its workers that are not about to leave, by address."""
         try:
             workers = self._client.scheduler_info()["workers"].items()
-        except (OSError, TimeoutError, RuntimeError) as error:
+        except (KeyError, OSError, TimeoutError, RuntimeError) as error:  # KeyError: as a client says that is closed
             raise UserError(
-                f"the Dask scheduler at {self._address} is gone ({error}): start it, and run again; stages that have "
-                "ended are kept"
+                f"the Dask scheduler at {self._address} is gone: start it and run again; what has ended is kept"
             ) from error
         return {address: info for address, info in workers if info["status"] in ("running", "paused")}
 
