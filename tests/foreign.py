@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -232,3 +233,14 @@ def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not come"
         time.sleep(0.01)
+
+
+def wait_for_line(process: subprocess.Popen[str], words: str, seconds: float = 30.0) -> str:
+    """The next line with these words that the process says; one that does not say it in time is killed."""
+    assert process.stdout is not None
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        return next(line for line in process.stdout if words in line)
+    finally:
+        timer.cancel()

@@ -151,7 +151,7 @@ class Project:
             if not (all_pipelines or targets or Path(PROJECT_FILE).exists()):
                 raise UserError("there is no dvc.yaml in this folder; name a stage, or take all with --all-pipelines")
             graph = self.repo.index.graph
-            chosen = None if all_pipelines else collect_stages(self.repo, targets or [PROJECT_FILE])
+            chosen = None if all_pipelines else self._chosen(targets or [PROJECT_FILE])
             steps = plan_repro(get_active_graph(graph), chosen)
             self._stages = {stage.addressing: stage for stage in steps}
             for out in (out for stage in steps for out in stage.outs if not out.hash_info):
@@ -168,6 +168,25 @@ class Project:
                 for stage, turn in turns.items()
             }
         return Plan(after, {name: _needs(name, stage.meta) for name, stage in self._stages.items()})
+
+    def _chosen(self, targets: Collection[str]) -> list[Any]:
+        """The stages that are meant: by name or file, as `dvc repro` takes them, or by an output."""
+        chosen: list[Any] = []
+        for target in targets:
+            try:
+                chosen += collect_stages(self.repo, [target])
+            except DvcException:
+                outputs = self._outputs(target)
+                if not outputs:
+                    raise
+                chosen += [out.stage for out in outputs]
+        return list(dict.fromkeys(chosen))
+
+    def _outputs(self, target: str) -> list[Any]:
+        try:
+            return list(self.repo.find_outs_by_path(target))
+        except DvcException:
+            return []
 
     def is_changed(self, name: str) -> bool:
         """Whether the stage would run now, as DVC sees it. Call it while `locked`."""
