@@ -154,7 +154,8 @@ def environment(root: Path) -> dict[str, str]:
     beside = root.parent / f"{root.name}.beside"
     beside.mkdir(exist_ok=True)
     own = {"DVC_SITE_CACHE_DIR": str(beside / "site"), "DVC_NO_ANALYTICS": "1", "RAN": str(ran_file(root))}
-    return os.environ | own | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SHELL": "/bin/sh"}
+    inherited = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    return inherited | own | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SHELL": "/bin/sh"}
 
 
 def ran_file(root: Path) -> Path:
