@@ -81,7 +81,8 @@ class Launcher:
         while True:
             waits = any(job.began is None for job in self.jobs.values())
             timeout = 0.0 if self.preload else POLL if waits else None
-            readable, _, _ = select.select([self.connection, self.woken], [], [], timeout)
+            sources: list[Any] = [self.connection, self.woken]
+            readable, _, _ = select.select(sources, [], [], timeout)
             self._forget_wakes()
             self._collect_ended()
             if self.connection in readable:

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import networkx as nx
 import psutil
 from dvc.dependency.db import AbstractDependency
 from dvc.dependency.repo import RepoDependency
@@ -163,7 +162,9 @@ class Project:
             # is not to be looked at while one of them writes.
             after = {
                 stage.addressing: [
-                    other.addressing for other in nx.all_neighbors(graph, stage) if turns.get(other, turn) < turn
+                    other.addressing
+                    for other in (*graph.successors(stage), *graph.predecessors(stage))
+                    if turns.get(other, turn) < turn
                 ]
                 for stage, turn in turns.items()
             }
@@ -437,7 +438,7 @@ def _is_restorable(stage: Any) -> bool:
 def _is_left(lock: dict[str, Any]) -> bool:
     """Whether a lock names this process, which has none yet, or one that has ended and of which nobody took notice."""
     try:
-        return lock["pid"] == os.getpid() or psutil.Process(lock["pid"]).status() == psutil.STATUS_ZOMBIE
+        return bool(lock["pid"] == os.getpid() or psutil.Process(lock["pid"]).status() == psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False  # DVC sees to it
 
@@ -473,8 +474,9 @@ def _as_user_errors(whatever: bool = False) -> Iterator[None]:
     except Exception as error:
         if not whatever:
             raise
-        is_of_file = isinstance(error, OSError) and error.filename is not None
-        raise UserError(f"{error.filename}: {error.strerror}" if is_of_file else repr(error)) from error
+        if isinstance(error, OSError) and error.filename is not None:
+            raise UserError(f"{error.filename}: {error.strerror}") from error
+        raise UserError(repr(error)) from error
 
 
 def _names(stages: Iterable[Any]) -> str:
