@@ -215,7 +215,12 @@ class Project:
                     pass
                 outcome = self._begin(stage, force)
         except LockError as error:
-            raise Busy(" ".join(str(error).split())) from error
+            reason = " ".join(str(error).split())
+            if any(f"(PID {process.pid})" in reason for process in psutil.Process().parents()):
+                raise UserError(
+                    f"a stage that is running has started this run and holds what it needs, so that both would wait for ever: {reason}"
+                ) from error
+            raise Busy(reason) from error
         if isinstance(outcome, Outcome):
             self._end(name)
         return outcome
@@ -271,6 +276,9 @@ class Project:
         self.repo.scm._reset()  # so that what git ignores is read anew, as by DVC after each command
 
     def _task(self, stage: Any) -> Task:
+        if not self._logs.exists():
+            self._logs.mkdir(parents=True)
+            (self._logs / ".gitignore").write_text("*\n")
         settings = prepare_kwargs(stage)
         changed = {name: value for name, value in settings["env"].items() if os.environ.get(name) != value}
         commands = stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()
@@ -278,10 +286,7 @@ class Project:
         return Task(name, tuple(commands), Path(settings["cwd"]), self.log(name), changed, _needs(name, stage.meta))
 
     def log(self, name: str) -> Path:
-        """Where the output of the stage goes, whatever the working directory is: into a folder that git ignores."""
-        if not self._logs.exists():
-            self._logs.mkdir(parents=True)
-            (self._logs / ".gitignore").write_text("*\n")
+        """Where the output of the stage goes, whatever the working directory is."""
         stage = self._stages[name]
         file = stage.path_in_repo
         full = name if file == name else stage.name if file == PROJECT_FILE else f"{file}:{stage.name}"
