@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -153,7 +154,8 @@ def environment(root: Path) -> dict[str, str]:
     beside = root.parent / f"{root.name}.beside"
     beside.mkdir(exist_ok=True)
     own = {"DVC_SITE_CACHE_DIR": str(beside / "site"), "DVC_NO_ANALYTICS": "1", "RAN": str(ran_file(root))}
-    return os.environ | own | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SHELL": "/bin/sh"}
+    inherited = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    return inherited | own | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SHELL": "/bin/sh"}
 
 
 def ran_file(root: Path) -> Path:
@@ -232,3 +234,14 @@ def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not come"
         time.sleep(0.01)
+
+
+def wait_for_line(process: subprocess.Popen[str], words: str, seconds: float = 30.0) -> str:
+    """The next line with these words that the process says; one that does not say it in time is killed."""
+    assert process.stdout is not None
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        return next(line for line in process.stdout if words in line)
+    finally:
+        timer.cancel()

@@ -221,3 +221,23 @@ def test_where_there_is_no_project_or_no_stage_the_error_says_so(small: Path, tm
     (small / "empty").mkdir()
     run = foreign.dla(small, folder="empty")
     assert run.stderr == "error: there is no dvc.yaml in this folder; name a stage, or take all with --all-pipelines\n"
+
+
+def test_a_stage_that_runs_its_own_project_is_told_so_instead_of_waiting_for_itself(tmp_path: Path) -> None:
+    root = foreign.begin(tmp_path / "project", "stages: {a: {cmd: dla run, outs: [x]}}")
+    run = foreign.dla(root)
+    assert run.returncode == 1
+    assert (
+        "a stage that is running has started this run and holds what it needs, so that both would wait for ever"
+        in run.stdout
+    )
+
+
+def test_an_input_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:
+    root = foreign.begin(
+        tmp_path / "project", "stages: {a: {cmd: cp in.txt x && echo 2 > in.txt, deps: [in.txt], outs: [x]}}"
+    )
+    (root / "in.txt").write_text("1")
+    run = foreign.dla(root)
+    assert run.returncode == 0
+    assert "in.txt has changed while a ran" in run.stdout

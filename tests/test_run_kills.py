@@ -223,10 +223,7 @@ def test_a_run_started_at_once_waits_until_what_a_killed_one_left_has_ended(tmp_
     root, run = begun(tmp_path, cleans="until [ -e released ]; do sleep 0.02; done")
     run.kill()
     second = foreign.start(root, "--jobs", "2")
-    assert second.stdout is not None
-    assert any(
-        "long waits: processes that an earlier run has left have not ended yet" in line for line in second.stdout
-    )
+    foreign.wait_for_line(second, "long waits: processes that an earlier run has left have not ended yet")
     assert lines(root) == ["short", "begun"]
     (root / "released").touch()
     foreign.wait_until(lambda: lines(root).count("begun") == 2)

@@ -110,6 +110,7 @@ class Run:
 
     def _start(self, name: str) -> bool:
         """Judge the stage and start it if it must run; whether others may have become ready by that."""
+        since = time.monotonic()
         try:
             begun = self.project.begin(name, self.force)
         except BusyError as error:
@@ -122,7 +123,10 @@ class Run:
             return False
         self.schedule.begin(name)
         if isinstance(begun, Outcome):
-            (self.screen.restored if begun is Outcome.RESTORED else self.screen.unchanged)(name)
+            if begun is Outcome.CHECKED:
+                self.screen.done(name, time.monotonic() - since)
+            else:
+                (self.screen.restored if begun is Outcome.RESTORED else self.screen.unchanged)(name)
             self.schedule.end(name)
             return True
         self.executor.start(begun)

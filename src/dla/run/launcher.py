@@ -284,9 +284,15 @@ def become(script: Script) -> None:
     main = types.ModuleType("__main__")
     main.__dict__.update(__file__=os.path.abspath(script.path), __builtins__=__builtins__)  # noqa: PTH100
     sys.modules["__main__"] = main
-    with open(script.path, "rb") as stream:  # noqa: PTH123
-        code = compile(stream.read(), script.path, "exec", dont_inherit=True)
-    exec(code, main.__dict__)  # noqa: S102 (the stage's own script)
+    try:
+        with open(script.path, "rb") as stream:  # noqa: PTH123
+            code = compile(stream.read(), main.__file__ or "", "exec", dont_inherit=True)
+        exec(code, main.__dict__)  # noqa: S102 (the stage's own script)
+    except Exception as error:
+        # What Python does at the end, without the frames of this file, which say nothing to the script's author.
+        error = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+        sys.excepthook(type(error), error, error.__traceback__)
+        sys.exit(1)
 
 
 def _threads() -> int:

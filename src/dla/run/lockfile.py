@@ -32,7 +32,8 @@ class Places:
         self._memory = memory
         self._turns: dict[str, int] = {}
         self._waiting: set[str] = set()  # stages that may still be recorded in this run
-        self._ahead = self._remembered = _read(memory)
+        self._remembered = _read(memory)
+        self._ahead = set(self._remembered)
 
     def plan(self, stages: Iterable[Any]) -> None:
         """These stages may be recorded, by a serial run in this order."""
@@ -47,16 +48,14 @@ class Places:
         """Put the stage where it was in dvc.lock, or else before those ahead of their turn, or at the end."""
         following = []
         if stage.name not in recorded:
-            names = list(recorded)
-            first = next((i for i, name in enumerate(names) if self._is_ahead(stage, name)), len(names))
+            turn = self._turns[_key(stage)]
+            ahead = {key for key in self._ahead if self._turns.get(key, -1) > turn}
+            names = list(recorded) if ahead else []
+            first = next((place for place, name in enumerate(names) if _key(stage, name) in ahead), len(names))
             following = [(name, recorded.pop(name)) for name in names[first:]]
-            self._ahead = self._ahead | {_key(stage)}
+            self._ahead.add(_key(stage))
         recorded.update(to_lockfile(stage))
         recorded.update(following)
-
-    def _is_ahead(self, stage: Any, name: str) -> bool:
-        other = _key(stage, name)
-        return other in self._ahead and self._turns.get(other, -1) > self._turns[_key(stage)]
 
     def remember(self, recorded: dict[str, Any], stage: Any) -> None:
         """Note which of those recorded in the stage's dvc.lock have others to come before them."""
@@ -67,7 +66,7 @@ class Places:
         if self._ahead != self._remembered:
             with atomic(self._memory) as temporary:
                 temporary.write_text(json.dumps(sorted(self._ahead)) + "\n", encoding="utf-8")
-            self._remembered = self._ahead
+            self._remembered = set(self._ahead)
 
 
 def write_stages(stages: Iterable[Any], places: Places) -> None:

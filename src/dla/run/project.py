@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import networkx as nx
 import psutil
 from dvc.dependency.db import AbstractDependency
 from dvc.dependency.repo import RepoDependency
@@ -154,7 +153,7 @@ class Project:
             if not (all_pipelines or targets or Path(PROJECT_FILE).exists()):
                 raise UserError("there is no dvc.yaml in this folder; name a stage, or take all with --all-pipelines")
             graph = self.repo.index.graph
-            chosen = None if all_pipelines else collect_stages(self.repo, targets or [PROJECT_FILE])
+            chosen = None if all_pipelines else self._chosen(targets or [PROJECT_FILE])
             steps = plan_repro(get_active_graph(graph), chosen)
             self._stages = {stage.addressing: stage for stage in steps}
             for out in (out for stage in steps for out in stage.outs if not out.hash_info):
@@ -166,11 +165,32 @@ class Project:
             # is not to be looked at while one of them writes.
             after = {
                 stage.addressing: [
-                    other.addressing for other in nx.all_neighbors(graph, stage) if turns.get(other, turn) < turn
+                    other.addressing
+                    for other in (*graph.successors(stage), *graph.predecessors(stage))
+                    if turns.get(other, turn) < turn
                 ]
                 for stage, turn in turns.items()
             }
         return Plan(after, {name: _needs(name, stage.meta) for name, stage in self._stages.items()})
+
+    def _chosen(self, targets: Collection[str]) -> list[Any]:
+        """The stages that are meant: by name or file, as `dvc repro` takes them, or by an output."""
+        chosen: list[Any] = []
+        for target in targets:
+            try:
+                chosen += collect_stages(self.repo, [target])
+            except DvcException:
+                outputs = self._outputs(target)
+                if not outputs:
+                    raise
+                chosen += [out.stage for out in outputs]
+        return list(dict.fromkeys(chosen))
+
+    def _outputs(self, target: str) -> list[Any]:
+        try:
+            return list(self.repo.find_outs_by_path(target))
+        except DvcException:
+            return []
 
     def is_changed(self, name: str) -> bool:
         """Whether the stage would run now, as DVC sees it. Call it while `locked`."""
@@ -196,7 +216,12 @@ class Project:
             with _as_user_errors(whatever=True):
                 outcome = self._begin(stage, force)
         except LockError as error:
-            raise BusyError(" ".join(str(error).split())) from error
+            reason = " ".join(str(error).split())
+            if any(f"(PID {process.pid})" in reason for process in psutil.Process().parents()):
+                raise UserError(
+                    f"a stage that is running has started this run and holds what it needs, so that both would wait for ever: {reason}"
+                ) from error
+            raise BusyError(reason) from error
         if isinstance(outcome, Outcome):
             self._end(name)
         return outcome
@@ -253,6 +278,9 @@ class Project:
         self.repo.scm._reset()  # so that what git ignores is read anew, as by DVC after each command
 
     def _task(self, stage: Any) -> Task:
+        if not self._logs.exists():
+            self._logs.mkdir(parents=True)
+            (self._logs / ".gitignore").write_text("*\n")
         settings = prepare_kwargs(stage)
         changed = {name: value for name, value in settings["env"].items() if os.environ.get(name) != value}
         commands = stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()
@@ -281,10 +309,7 @@ class Project:
             raise UserError(f"{name} cannot be started again: {error}") from error
 
     def log(self, name: str) -> Path:
-        """Where the output of the stage goes, whatever the working directory is: into a folder that git ignores."""
-        if not self._logs.exists():
-            self._logs.mkdir(parents=True)
-            (self._logs / ".gitignore").write_text("*\n")
+        """Where the output of the stage goes, whatever the working directory is."""
         stage = self._stages[name]
         file = stage.path_in_repo
         full = name if file == name else stage.name if file == PROJECT_FILE else f"{file}:{stage.name}"
@@ -445,7 +470,7 @@ def _is_restorable(stage: Any) -> bool:
 def _is_left(lock: dict[str, Any]) -> bool:
     """Whether a lock names this process, which has none yet, or one that has ended and of which nobody took notice."""
     try:
-        return lock["pid"] == os.getpid() or psutil.Process(lock["pid"]).status() == psutil.STATUS_ZOMBIE
+        return bool(lock["pid"] == os.getpid() or psutil.Process(lock["pid"]).status() == psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False  # DVC sees to it
 
@@ -481,8 +506,9 @@ def _as_user_errors(whatever: bool = False) -> Iterator[None]:
     except Exception as error:
         if not whatever:
             raise
-        is_of_file = isinstance(error, OSError) and error.filename is not None
-        raise UserError(f"{error.filename}: {error.strerror}" if is_of_file else repr(error)) from error
+        if isinstance(error, OSError) and error.filename is not None:
+            raise UserError(f"{error.filename}: {error.strerror}") from error
+        raise UserError(repr(error)) from error
 
 
 def _names(stages: Iterable[Any]) -> str:
