@@ -38,9 +38,8 @@ class Farm:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.workers: list[subprocess.Popen[bytes]] = []
         file = folder / "scheduler.json"
-        self.scheduler = self._start(
-            "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file
-        )
+        options = "--host 127.0.0.1 --port 0 --no-dashboard --dashboard-address 127.0.0.1:0 --scheduler-file"
+        self.scheduler = self._start("dask_scheduler", *options.split(), file)
         wait_until(file.exists, "the scheduler is there")
         self.address: str = json.loads(file.read_text())["address"]
 
@@ -52,10 +51,8 @@ class Farm:
 
     def start_worker(self, *options: str) -> subprocess.Popen[bytes]:
         """Start one more, of one thread if nothing else is said."""
-        return self._start(
-            "dask_worker", self.address, "--host", "127.0.0.1", "--no-dashboard", "--no-nanny", "--nthreads", "1",
-            "--local-directory", self.folder, *options,
-        )  # fmt: skip
+        always = f"{self.address} --host 127.0.0.1 --no-dashboard --no-nanny --nthreads 1 --local-directory"
+        return self._start("dask_worker", *always.split(), self.folder, *options)
 
     def _start(self, program: str, *options: str | Path) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{program}-{len(self.processes)}.log").open("wb")

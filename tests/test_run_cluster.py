@@ -207,7 +207,7 @@ def test_a_worker_without_the_folder_is_told_of_in_a_sentence(cluster: Farm, tmp
 
 def test_a_run_without_workers_says_so_and_goes_on_when_one_comes(tmp_path: Path) -> None:
     notes: list[str] = []
-    with LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as local:
+    with LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address="127.0.0.1:0") as local:
         executor = ClusterExecutor(local.scheduler_address, tmp_path, note=notes.append)
         while not notes:
             assert not executor.room(Needs())
@@ -220,7 +220,7 @@ def test_a_run_without_workers_says_so_and_goes_on_when_one_comes(tmp_path: Path
 
 
 def test_stages_with_threads_share_a_worker_only_as_far_as_it_has_threads(tmp_path: Path) -> None:
-    with LocalCluster(n_workers=1, threads_per_worker=3, dashboard_address=":0") as local:
+    with LocalCluster(n_workers=1, threads_per_worker=3, dashboard_address="127.0.0.1:0") as local:
         executor = ClusterExecutor(local.scheduler_address, tmp_path, note=lambda text: None)
         says_threads = "echo $OMP_NUM_THREADS $MALLOC_TRIM_THRESHOLD_ >> threads"
         begin_and_end = f"echo begin >> order; {says_threads}; sleep 0.3; echo end >> order"
@@ -236,7 +236,9 @@ def test_each_stage_for_a_gpu_has_a_device_of_its_own_and_the_others_see_none(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7,6")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/bin:/usr/bin")
     devices = 'echo "${CUDA_VISIBLE_DEVICES-unset}" >> '
-    with LocalCluster(n_workers=1, threads_per_worker=4, resources={"GPU": 2}, dashboard_address=":0") as local:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=4, resources={"GPU": 2}, dashboard_address="127.0.0.1:0"
+    ) as local:
         executor = ClusterExecutor(local.scheduler_address, tmp_path, note=lambda text: None)
         tasks = [task(name, tmp_path, f"{devices} gpus; sleep 0.3", gpu=True) for name in "abc"]
         drive(executor, *tasks, task("cpu", tmp_path, f"{devices} none"))
@@ -263,7 +265,7 @@ def test_certificates_of_a_scheduler_with_tls_are_those_of_dask_s_own_configurat
         "distributed.comm.tls.client.cert": str(tmp_path / "cert"),
         "distributed.comm.tls.client.key": str(tmp_path / "key"),
     }
-    with LocalCluster(n_workers=0, security=security, dashboard_address=":0") as local, dask.config.set(known):
+    with LocalCluster(n_workers=0, security=security, dashboard_address="127.0.0.1:0") as local, dask.config.set(known):
         assert local.scheduler_address.startswith("tls://")
         connect(local.scheduler_address).close()
 

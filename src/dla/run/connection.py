@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -46,7 +47,14 @@ def connect(address: str) -> Connection:
         If the address is none of these, or no scheduler of a matching version answers there.
     """
     connection = _start(address) if address.startswith(HERE) else _reach(address)
-    connection.client.run_on_scheduler(_never_twice())
+    try:
+        connection.client.run_on_scheduler(_never_twice())
+    except ImportError as error:
+        connection.close()
+        raise UserError(
+            f"the Dask scheduler at {address} runs in another environment ({error}): start it, as its workers, where "
+            "what is installed here is installed"
+        ) from error
     return connection
 
 
@@ -94,9 +102,10 @@ def _reach(address: str) -> Connection:
 
 
 def _never_twice() -> Callable[..., Any]:
-    """What is to run in the scheduler, as a function that is sent whole: `dla` need not be installed there."""
+    """What is to run in the scheduler, as a function that is sent whole: it may not have what Dask unpickles there."""
 
     async def settle(dask_scheduler: Scheduler) -> None:
+        importlib.import_module("dla.run.worker")
         dask_scheduler.allowed_failures = 0
         if (stealing := dask_scheduler.extensions.get("stealing")) is not None:
             await stealing.stop()
