@@ -373,10 +373,11 @@ class Project:
 
     def close(self) -> None:
         """Write down what is recorded and release every lock."""
-        with self.locked():
-            for name in list(self._holds):
-                self._release(name)
-            self.write()
+        for name in list(self._holds):
+            self._release(name)
+        if self._unwritten:
+            with self.locked():
+                self.write()
         with _as_user_errors():
             if self.repo.scm_context.autostage:
                 self.repo.scm_context.track_changed_files()
