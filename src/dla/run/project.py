@@ -7,9 +7,7 @@ somebody else, and `dvc.lock` is written for many stages at a time.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
 import logging
 import os
 import sys
@@ -35,8 +33,8 @@ from dvc.rwlock import rwlock
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.run import prepare_kwargs
 
-from dla.core.atomic import atomic
 from dla.core.errors import UserError
+from dla.run import leftovers
 from dla.run.lockfile import Places, write_stages
 from dla.run.notes import Notes
 from dla.run.parameters import remember_parameters
@@ -149,7 +147,7 @@ class Project:
             If a target is not there, or DVC cannot read its files.
         """
         with _as_user_errors(), self.locked():
-            self._mend_rwlock()
+            leftovers.mend_locks(Path(self.repo.tmp_dir) / "rwlock", self._note)
             if not (all_pipelines or targets or Path(PROJECT_FILE).exists()):
                 raise UserError("there is no dvc.yaml in this folder; name a stage, or take all with --all-pipelines")
             graph = self.repo.index.graph
@@ -218,9 +216,8 @@ class Project:
         except LockError as error:
             reason = " ".join(str(error).split())
             if any(f"(PID {process.pid})" in reason for process in psutil.Process().parents()):
-                raise UserError(
-                    f"a stage that is running has started this run and holds what it needs, so that both would wait for ever: {reason}"
-                ) from error
+                why = "a stage has started this run and holds what it needs, so that both would wait for ever"
+                raise UserError(f"{why}: {reason}") from error
             raise BusyError(reason) from error
         if isinstance(outcome, Outcome):
             self._end(name)
@@ -234,7 +231,7 @@ class Project:
                 return Outcome.UNCHANGED
             self._keep(stage)
             return Outcome.CHECKED
-        if _is_written(self.log(stage.addressing)):
+        if leftovers.is_written(self.log(stage.addressing)):
             raise BusyError("processes that an earlier run has left have not ended yet")
         if not force and not stage.changed():
             return Outcome.UNCHANGED
@@ -257,12 +254,8 @@ class Project:
         except RunCacheNotFoundError:
             return False
         except TypeError:  # DVC's, of a folder that a process made for an entry before it was killed
-            runs = Path(self.repo.stage_cache.cache_dir)
-            empty = [folder for folder in runs.glob("*/*") if folder.is_dir() and not any(folder.iterdir())]
-            if not empty:
+            if not leftovers.remove_empty_entries(Path(self.repo.stage_cache.cache_dir)):
                 raise
-            for folder in empty:
-                folder.rmdir()
             return self._restore(stage)
         return True
 
@@ -271,11 +264,11 @@ class Project:
 
         That of a folder is written with its first result: before, the folder need not be there.
         """
-        for folder in {Path(out.fs_path).parent for out in stage.outs}:
-            for out in self._to_ignore.pop(folder, []):
+        for folder in {Path(out.fs_path).parent for out in stage.outs} & self._to_ignore.keys():
+            for out in self._to_ignore.pop(folder):
                 with suppress(DvcException):  # what is wrong with it is said when it is recorded itself
                     out.ignore()
-        self.repo.scm._reset()  # so that what git ignores is read anew, as by DVC after each command
+            self.repo.scm._reset()  # so that what git ignores is read anew, as by DVC after each command
 
     def _task(self, stage: Any) -> Task:
         if not self._logs.exists():
@@ -335,12 +328,15 @@ class Project:
         """
         stage = self._stages[name]
         self._release(name)
-        with _as_user_errors(whatever=True):
-            before = [dep.hash_info for dep in stage.deps]
-            self._record(stage)
-            for dep, hash_info in zip(stage.deps, before, strict=True):
-                if dep.hash_info != hash_info:
-                    self._note(f"{dep} has changed while {name} ran: which of both it read is not known; run it again")
+        try:
+            with _as_user_errors(whatever=True):
+                before = [dep.hash_info for dep in stage.deps]
+                self._record(stage)
+        except LockError as error:
+            raise UserError(f"{error}") from error
+        for dep, hash_info in zip(stage.deps, before, strict=True):
+            if dep.hash_info != hash_info:
+                self._note(f"{dep} has changed while {name} ran: which of both it read is not known; run it again")
         self._end(name)
 
     def give_up(self, names: Iterable[str], and_go_on: bool) -> None:
@@ -400,10 +396,11 @@ class Project:
 
     def close(self) -> None:
         """Write down what is recorded and release every lock."""
-        with self.locked():
-            for name in list(self._holds):
-                self._release(name)
-            self.write()
+        for name in list(self._holds):
+            self._release(name)
+        if self._unwritten:
+            with self.locked():
+                self.write()
         with _as_user_errors():
             if self.repo.scm_context.autostage:
                 self.repo.scm_context.track_changed_files()
@@ -430,32 +427,6 @@ class Project:
             with suppress(AssertionError, DvcException):  # somebody has removed or damaged DVC's list of locks
                 held.close()
 
-    def _mend_rwlock(self) -> None:
-        """Take from DVC's list of locks what processes that were killed have left there.
-
-        DVC itself drops the locks of a process that is no more. But it writes the file in place, so that half of it may
-        be there, and in a container the next process may have the same number, or the killed one keeps it.
-        """
-        path = Path(self.repo.tmp_dir) / "rwlock"
-        try:
-            locks = json.loads(path.read_bytes())
-            kept = {
-                "write": {file: one for file, one in locks.get("write", {}).items() if not _is_left(one)},
-                "read": {
-                    file: [one for one in all_ if not _is_left(one)] for file, all_ in locks.get("read", {}).items()
-                },
-            }
-        except FileNotFoundError:
-            return
-        except (ValueError, AttributeError, TypeError):
-            path.unlink()
-            self._note("DVC's list of locks was half written by a process that was killed; it has been begun anew")
-            return
-        kept["read"] = {file: readers for file, readers in kept["read"].items() if readers}
-        if any(locks.get(mode, {}) != kept[mode] for mode in kept):
-            with atomic(path) as temporary:
-                temporary.write_text(json.dumps(kept), encoding="utf-8")
-
 
 def _is_restorable(stage: Any) -> bool:
     """Whether DVC's run-cache takes the result of such a stage (dvc/stage/cache.py, _can_hash, without the hashing)."""
@@ -465,14 +436,6 @@ def _is_restorable(stage: Any) -> bool:
         and all(dep.protocol == "local" for dep in stage.deps)
         and all(out.protocol == "local" and out.is_in_repo and not out.persist for out in stage.outs)
     )
-
-
-def _is_left(lock: dict[str, Any]) -> bool:
-    """Whether a lock names this process, which has none yet, or one that has ended and of which nobody took notice."""
-    try:
-        return bool(lock["pid"] == os.getpid() or psutil.Process(lock["pid"]).status() == psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False  # DVC sees to it
 
 
 def _needs(name: str, meta: Any) -> Needs:
@@ -513,18 +476,6 @@ def _as_user_errors(whatever: bool = False) -> Iterator[None]:
 
 def _names(stages: Iterable[Any]) -> str:
     return ", ".join(sorted(stage.addressing for stage in stages))
-
-
-def _is_written(log: Path) -> bool:
-    """Whether a process of a run that was killed holds the log; see `launcher`."""
-    with suppress(FileNotFoundError), log.open("rb") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # where there are no locks, nothing can be known
-            return False
-    return False
 
 
 def _listen_to_dvc(note: Callable[[str], None]) -> None:
