@@ -7,12 +7,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import psutil
 import pytest
 from distributed import LocalCluster
+from distributed.security import Security
 
 from dla.core.errors import UserError
 from dla.run.cluster import ClusterExecutor
+from dla.run.connection import connect
 from dla.run.seats import Seat, Seats
 from dla.run.task import Ended, Executor, Needs, Task
 from tests.clusters import Farm, Project, wait_until
@@ -244,10 +247,25 @@ def test_each_stage_for_a_gpu_has_a_device_of_its_own_and_the_others_see_none(
     assert (tmp_path / "none").read_text() == "\n"
 
 
-@pytest.mark.parametrize("address", ["local:0", "local:two", "localhost:8786"])
+@pytest.mark.parametrize("address", ["local:0", "local:two", "localhost:8786", "tls://localhost:8786"])
 def test_an_address_that_is_none_is_told_of(address: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"--cluster {address}: "):
         ClusterExecutor(address, tmp_path)
+
+
+def test_certificates_of_a_scheduler_with_tls_are_those_of_dask_s_own_configuration(tmp_path: Path) -> None:
+    security = Security.temporary()
+    files = {"ca-file": security.tls_ca_file, "cert": security.tls_client_cert, "key": security.tls_client_key}
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    known = {
+        "distributed.comm.tls.ca-file": str(tmp_path / "ca-file"),
+        "distributed.comm.tls.client.cert": str(tmp_path / "cert"),
+        "distributed.comm.tls.client.key": str(tmp_path / "key"),
+    }
+    with LocalCluster(n_workers=0, security=security, dashboard_address=":0") as local, dask.config.set(known):
+        assert local.scheduler_address.startswith("tls://")
+        connect(local.scheduler_address).close()
 
 
 def seats(*sizes: tuple[int, int]) -> Seats:

@@ -11,6 +11,7 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster
 from distributed.scheduler import Scheduler
+from distributed.security import Security
 
 from dla.core.errors import UserError
 
@@ -75,6 +76,11 @@ def _loopback(count: int) -> LocalCluster:
 def _reach(address: str) -> Connection:
     if not address.startswith(("tcp://", "tls://")):
         raise UserError(f"--cluster {address}: give tcp://HOST:8786 or tls://HOST:8786, or {HERE}N for N workers here")
+    if address.startswith("tls://") and Security().get_connection_args("client").get("ssl_context") is None:
+        raise UserError(
+            f"--cluster {address}: Dask knows no certificates for it; name them by the variables "
+            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..._TLS__CLIENT__CERT and ..._TLS__CLIENT__KEY"
+        )
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is said by this package
     try:
