@@ -10,7 +10,8 @@ from types import FrameType
 
 from dla.core.errors import UserError
 from dla.run import durations
-from dla.run.project import BusyError, Outcome, Plan, Project
+from dla.run.complaints import BusyError
+from dla.run.project import Outcome, Plan, Project
 from dla.run.schedule import Schedule
 from dla.run.screen import Screen
 from dla.run.task import Ended, Executor, Needs
