@@ -199,7 +199,9 @@ def contents(root: Path) -> dict[str, tuple[int, bytes]]:
     return {
         str(path.relative_to(root)): (path.stat().st_mode, path.read_bytes())
         for path in sorted(root.rglob("*"))
-        if path.is_file() and not str(path.relative_to(root)).startswith(NOT_RESULTS)
+        if path.is_file()
+        and not str(path.relative_to(root)).startswith(NOT_RESULTS)
+        and not (path.name.startswith(".") and path.suffix == ".tmp")  # of DVC, killed while it copied
     }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -215,24 +216,42 @@ stages:
     assert "up to date" in foreign.dvc(root, "status").stdout
 
 
-def test_a_run_waits_while_another_dvc_holds_the_project_and_heeds_an_interrupt(together: Path, tmp_path: Path) -> None:
-    root = foreign.copy(together, tmp_path / "project")
-    holder = subprocess.Popen(
+@contextmanager
+def held_by_another(root: Path) -> Iterator[None]:
+    """A process of DVC holds the project."""
+    with subprocess.Popen(
         [sys.executable, "-c", "from dvc.repo import Repo\nwith Repo().lock: print('held', flush=True), input()"],
         cwd=root,
         env=foreign.environment(root),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    run, interrupted = foreign.start(root), foreign.start(root)
-    for process in (run, interrupted):
-        foreign.wait_for_line(process, "waiting for another DVC process to release its lock on this project")
-    interrupted.send_signal(signal.SIGINT)
-    interrupted.communicate(timeout=10)
-    assert interrupted.returncode == 130
-    holder.communicate("\n", timeout=10)
+    ) as holder:
+        foreign.wait_for_line(holder, "held")
+        yield
+        holder.communicate("\n", timeout=10)
+
+
+def test_a_run_waits_while_another_dvc_holds_the_project_and_heeds_an_interrupt(together: Path, tmp_path: Path) -> None:
+    root = foreign.copy(together, tmp_path / "project")
+    waiting = "waiting for another DVC process to release its lock on this project"
+    with held_by_another(root):
+        run, interrupted = foreign.start(root), foreign.start(root)
+        for process in (run, interrupted):
+            foreign.wait_for_line(process, waiting)
+        interrupted.send_signal(signal.SIGINT)
+        interrupted.communicate(timeout=10)
+        assert interrupted.returncode == 130
     text, _ = run.communicate(timeout=20)
     assert (run.returncode, text) == (0, "nothing to do: 9 stages are up to date\n")
+
+    foreign.ran_file(root).touch()
+    (root / "in.txt").write_text("other\n")  # eight stages wait for each other, of which two run
+    run = foreign.start(root, "--jobs", "2")
+    foreign.wait_until(lambda: len(foreign.ran_file(root).read_text().split()) == 2)
+    with held_by_another(root):
+        foreign.wait_for_line(run, waiting)
+        run.send_signal(signal.SIGINT)
+        text, _ = run.communicate(timeout=20)
+        assert run.returncode == 130
+        assert "interrupted: " in text

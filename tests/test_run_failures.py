@@ -227,10 +227,7 @@ def test_a_stage_that_runs_its_own_project_is_told_so_instead_of_waiting_for_its
     root = foreign.begin(tmp_path / "project", "stages: {a: {cmd: dla run, outs: [x]}}")
     run = foreign.dla(root)
     assert run.returncode == 1
-    assert (
-        "a stage that is running has started this run and holds what it needs, so that both would wait for ever"
-        in run.stdout
-    )
+    assert "a stage has started this run and holds what it needs, so that both would wait for ever" in run.stdout
 
 
 def test_an_input_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from types import FrameType
 
 from dla.core.errors import UserError
 from dla.run import durations
-from dla.run.project import BusyError, Outcome, Plan, Project
+from dla.run.complaints import BusyError
+from dla.run.project import Outcome, Plan, Project
 from dla.run.schedule import Schedule
 from dla.run.screen import Screen
 from dla.run.task import Ended, Executor, Needs
@@ -85,10 +86,10 @@ class Run:
     def _end(self) -> None:
         """End what runs, and record what has ended well by itself."""
         self.executor.stop()
-        self._ended += self.executor.wait(0.0)
-        with self.project.locked():
-            self._ended = [ended for ended in self._ended if ended.code == 0]
-            self._take_what_has_ended()
+        self._ended = [ended for ended in (*self._ended, *self.executor.wait(0.0)) if ended.code == 0]
+        if self._ended:
+            with self.project.locked():
+                self._take_what_has_ended()
         self.project.close()
         with suppress(UserError):  # an estimate for the next run is lost, no result
             durations.write(self.durations, self.seconds)

@@ -1,12 +1,15 @@
-"""The ends of the files that take what commands print: progress bars, colours and damaged text become plain lines."""
+"""The files that take what commands print, and their ends: bars, colours and damaged text become plain lines."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
+LONGEST_NAME = 200  # characters of a file's name; 255 is what file systems take
 LAST_LINE_BYTES = 4096  # looked at for the last line: read several times a second
 LAST_LINE_CHARACTERS = 400  # of it that are kept: wider than terminals
 SHOWN_BYTES = 1 << 20  # of a log that are shown at most
@@ -70,3 +73,11 @@ def _last_shown(line: str) -> str:
 def _shortened(line: str) -> str:
     cut = len(line) - SHOWN_CHARACTERS
     return line if cut <= 0 else f"{line[:SHOWN_CHARACTERS]} ... and {cut:,} more characters"
+
+
+def file_name(stage: str) -> str:
+    """The name of a stage's log: of any characters, and short enough for a file system."""
+    quoted = quote(stage, safe="@")
+    if len(quoted) > LONGEST_NAME:
+        quoted = f"{quoted[:LONGEST_NAME]}-{hashlib.sha256(stage.encode()).hexdigest()[:8]}"
+    return f"{quoted}.log"

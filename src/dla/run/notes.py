@@ -15,3 +15,12 @@ class Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._note(self.format(record))
+
+
+def listen_to_dvc(note: Callable[[str], None]) -> None:
+    """DVC's warnings are sentences for the user, and its progress bars, over a table, are nothing."""
+    logger = logging.getLogger("dvc")
+    logger.handlers = [Notes(note)]
+    logger.propagate = False
+    for name in ("dvc.progress", "dvc_objects", "dvc_data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

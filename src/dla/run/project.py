@@ -7,45 +7,36 @@ somebody else, and `dvc.lock` is written for many stages at a time.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-import logging
 import os
-import sys
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psutil
-from dvc.dependency.db import AbstractDependency
-from dvc.dependency.repo import RepoDependency
 from dvc.dvcfile import PROJECT_FILE
-from dvc.exceptions import CyclicGraphError, DvcException, NotDvcRepoError, OutputDuplicationError
+from dvc.exceptions import DvcException
 from dvc.fs import localfs
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
-from dvc.rwlock import rwlock
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.run import prepare_kwargs
 
-from dla.core.atomic import atomic
 from dla.core.errors import UserError
-from dla.run.lockfile import Places, write_stages
-from dla.run.notes import Notes
+from dla.run import leftovers
+from dla.run.complaints import BusyError, as_user_errors
+from dla.run.holds import Holds
+from dla.run.logs import file_name
+from dla.run.notes import listen_to_dvc
 from dla.run.parameters import remember_parameters
-from dla.run.task import Needs, Task
+from dla.run.records import Records, is_restorable
+from dla.run.task import Needs, Task, read_needs
 
 LOGS = Path("runs/logs")
 STATE = "dla-run"  # the folder in DVC's own temporary one that holds what this package remembers
-SHARE_OF_WRITING = 0.05  # of a run's time may be spent on writing dvc.lock before its end
-LONGEST_NAME = 200  # characters of a log's name
 
 
 class Outcome(Enum):
@@ -64,10 +55,6 @@ class Plan:
     needs: Mapping[str, Needs]
 
 
-class BusyError(Exception):
-    """Another DVC process reads or writes what a stage writes."""
-
-
 class Project:
     """The DVC project around the working directory.
 
@@ -83,18 +70,15 @@ class Project:
 
     def __init__(self, note: Callable[[str], None] = print) -> None:
         remember_parameters()
-        with _as_user_errors():
+        with as_user_errors():
             self.repo = Repo()
         self._note = note
         self._stages: dict[str, Any] = {}  # those of the plan, by name, in serial order
-        self._holds: dict[str, ExitStack] = {}  # DVC's read and write locks of what runs
-        self._over: set[str] = set()  # stages of which no more is to come
-        self._unwritten: dict[str, Any] = {}  # those with a result that is not in dvc.lock yet
-        self._places = Places(self.state / "ahead.json")
+        self._holds = Holds(self.repo)
+        self._records = Records(self.state / "ahead.json")
         self._logs = self.root / LOGS
         self._to_ignore: dict[Path, list[Any]] = {}  # outputs that .gitignore of a folder does not name yet
-        self._last_write, self._cost_of_write = time.monotonic(), 0.0
-        _listen_to_dvc(lambda text: self._note(text))  # the attribute, as a screen may come later
+        listen_to_dvc(lambda text: self._note(text))  # the attribute, as a screen may come later
 
     @property
     def root(self) -> Path:
@@ -110,8 +94,7 @@ class Project:
         """From now on, sentences for the user go there."""
         self._note = note
 
-    @contextmanager
-    def locked(self, is_wanted: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    def locked(self, is_wanted: Callable[[], bool] = lambda: True) -> AbstractContextManager[None]:
         """Hold DVC's lock of the project, as every DVC command does while it reads or writes it.
 
         Raises
@@ -119,21 +102,7 @@ class Project:
         BusyError
             If another DVC process holds it, and nobody wants to wait for that any more.
         """
-        waits = False
-        while True:
-            try:
-                self.repo.lock.lock()
-                break
-            except LockError as error:  # after three seconds
-                if not is_wanted():
-                    raise BusyError(str(error)) from error
-                if not waits:
-                    self._note("waiting for another DVC process to release its lock on this project")
-                waits = True
-        try:
-            yield
-        finally:
-            self.repo.lock.unlock()
+        return self._holds.project(self._note, is_wanted)
 
     def plan(self, targets: Collection[str] = (), all_pipelines: bool = False) -> Plan:
         """Which stages `dvc repro` would look at, and in which order.
@@ -148,8 +117,8 @@ class Project:
         UserError
             If a target is not there, or DVC cannot read its files.
         """
-        with _as_user_errors(), self.locked():
-            self._mend_rwlock()
+        with as_user_errors(), self.locked():
+            self._holds.mend(self._note)
             if not (all_pipelines or targets or Path(PROJECT_FILE).exists()):
                 raise UserError("there is no dvc.yaml in this folder; name a stage, or take all with --all-pipelines")
             graph = self.repo.index.graph
@@ -158,7 +127,7 @@ class Project:
             self._stages = {stage.addressing: stage for stage in steps}
             for out in (out for stage in steps for out in stage.outs if not out.hash_info):
                 self._to_ignore.setdefault(Path(out.fs_path).parent, []).append(out)
-            self._places.plan(steps)
+            self._records.plan(steps)
             self._logs = self._folder_of_logs()
             turns = {stage: turn for turn, stage in enumerate(steps)}
             # A frozen stage asks nothing of those that it depends on and may come before them, in serial order; but it
@@ -171,7 +140,7 @@ class Project:
                 ]
                 for stage, turn in turns.items()
             }
-        return Plan(after, {name: _needs(name, stage.meta) for name, stage in self._stages.items()})
+        return Plan(after, {name: read_needs(name, stage.meta) for name, stage in self._stages.items()})
 
     def _chosen(self, targets: Collection[str]) -> list[Any]:
         """The stages that are meant: by name or file, as `dvc repro` takes them, or by an output."""
@@ -194,7 +163,7 @@ class Project:
 
     def is_changed(self, name: str) -> bool:
         """Whether the stage would run now, as DVC sees it. Call it while `locked`."""
-        with _as_user_errors():
+        with as_user_errors():
             return bool(self._stages[name].changed())
 
     def begin(self, name: str, force: bool = False) -> Task | Outcome:
@@ -213,17 +182,16 @@ class Project:
         """
         stage = self._stages[name]
         try:
-            with _as_user_errors(whatever=True):
+            with as_user_errors(whatever=True):
                 outcome = self._begin(stage, force)
         except LockError as error:
             reason = " ".join(str(error).split())
             if any(f"(PID {process.pid})" in reason for process in psutil.Process().parents()):
-                raise UserError(
-                    f"a stage that is running has started this run and holds what it needs, so that both would wait for ever: {reason}"
-                ) from error
+                why = "a stage has started this run and holds what it needs, so that both would wait for ever"
+                raise UserError(f"{why}: {reason}") from error
             raise BusyError(reason) from error
         if isinstance(outcome, Outcome):
-            self._end(name)
+            self._records.end(name)
         return outcome
 
     def _begin(self, stage: Any, force: bool) -> Task | Outcome:
@@ -232,22 +200,22 @@ class Project:
         if not stage.cmd or stage.frozen:
             if stage.reproduce(force=force) is None:
                 return Outcome.UNCHANGED
-            self._keep(stage)
+            self._records.keep(stage)
             return Outcome.CHECKED
-        if _is_written(self.log(stage.addressing)):
+        if leftovers.is_written(self.log(stage.addressing)):
             raise BusyError("processes that an earlier run has left have not ended yet")
         if not force and not stage.changed():
             return Outcome.UNCHANGED
         if not force and (missing := [f"'{dep}'" for dep in stage.deps if dep.protocol == "local" and not dep.exists]):
             raise UserError(f"what it needs is not there: {', '.join(missing)}")
-        with self._hold(stage):  # refused now, before anything of the stage is removed
+        with self._holds.stage(stage):  # refused now, before anything of the stage is removed
             pass
         stage.remove_outs(ignore_remove=False, force=False)
         if not force and self._restore(stage):
             self._record(stage)
             return Outcome.RESTORED
         stage.save_deps(allow_missing=force)  # as DVC, which does not ask for them at all then
-        self._hold_while_it_runs(stage)
+        self._holds.while_it_runs(stage)
         return self._task(stage)
 
     def _restore(self, stage: Any) -> bool:
@@ -257,12 +225,8 @@ class Project:
         except RunCacheNotFoundError:
             return False
         except TypeError:  # DVC's, of a folder that a process made for an entry before it was killed
-            runs = Path(self.repo.stage_cache.cache_dir)
-            empty = [folder for folder in runs.glob("*/*") if folder.is_dir() and not any(folder.iterdir())]
-            if not empty:
+            if not leftovers.remove_empty_entries(Path(self.repo.stage_cache.cache_dir)):
                 raise
-            for folder in empty:
-                folder.rmdir()
             return self._restore(stage)
         return True
 
@@ -271,11 +235,11 @@ class Project:
 
         That of a folder is written with its first result: before, the folder need not be there.
         """
-        for folder in {Path(out.fs_path).parent for out in stage.outs}:
-            for out in self._to_ignore.pop(folder, []):
+        for folder in {Path(out.fs_path).parent for out in stage.outs} & self._to_ignore.keys():
+            for out in self._to_ignore.pop(folder):
                 with suppress(DvcException):  # what is wrong with it is said when it is recorded itself
                     out.ignore()
-        self.repo.scm._reset()  # so that what git ignores is read anew, as by DVC after each command
+            self.repo.scm._reset()  # so that what git ignores is read anew, as by DVC after each command
 
     def _task(self, stage: Any) -> Task:
         if not self._logs.exists():
@@ -285,7 +249,7 @@ class Project:
         changed = {name: value for name, value in settings["env"].items() if os.environ.get(name) != value}
         commands = stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()
         name = stage.addressing
-        return Task(name, tuple(commands), Path(settings["cwd"]), self.log(name), changed, _needs(name, stage.meta))
+        return Task(name, tuple(commands), Path(settings["cwd"]), self.log(name), changed, read_needs(name, stage.meta))
 
     def stage(self, name: str) -> Any:
         """DVC's object of a stage of the plan."""
@@ -300,11 +264,11 @@ class Project:
             If another DVC process has come to work on its files.
         """
         stage = self._stages[name]
-        self._release(name)
+        self._holds.release(name)
         try:
-            with self.locked(), _as_user_errors():
+            with self.locked(), as_user_errors():
                 stage.remove_outs(ignore_remove=False, force=False)
-                self._hold_while_it_runs(stage)
+                self._holds.while_it_runs(stage)
         except LockError as error:
             raise UserError(f"{name} cannot be started again: {error}") from error
 
@@ -313,10 +277,7 @@ class Project:
         stage = self._stages[name]
         file = stage.path_in_repo
         full = name if file == name else stage.name if file == PROJECT_FILE else f"{file}:{stage.name}"
-        short = quote(full, safe="@")
-        if len(short) > LONGEST_NAME:
-            short = f"{short[:LONGEST_NAME]}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
-        return self._logs / f"{short}.log"
+        return self._logs / file_name(full)
 
     def _folder_of_logs(self) -> Path:
         """LOGS, or in a project of which a stage reads or writes there, DVC's folder of temporary files."""
@@ -334,25 +295,24 @@ class Project:
             If an output is missing, or DVC cannot keep it.
         """
         stage = self._stages[name]
-        self._release(name)
-        with _as_user_errors(whatever=True):
-            before = [dep.hash_info for dep in stage.deps]
-            self._record(stage)
-            for dep, hash_info in zip(stage.deps, before, strict=True):
-                if dep.hash_info != hash_info:
-                    self._note(f"{dep} has changed while {name} ran: which of both it read is not known; run it again")
-        self._end(name)
+        self._holds.release(name)
+        try:
+            with as_user_errors(whatever=True):
+                before = [dep.hash_info for dep in stage.deps]
+                self._record(stage)
+        except LockError as error:
+            raise UserError(f"{error}") from error
+        for dep, hash_info in zip(stage.deps, before, strict=True):
+            if dep.hash_info != hash_info:
+                self._note(f"{dep} has changed while {name} ran: which of both it read is not known; run it again")
+        self._records.end(name)
 
     def give_up(self, names: Iterable[str], and_go_on: bool) -> None:
         """These stages failed or will not be run; whether others are recorded after them, as with --keep-going."""
         for name in names:
-            self._release(name)
+            self._holds.release(name)
             if and_go_on:
-                self._end(name)
-
-    def _end(self, name: str) -> None:
-        self._over.add(name)
-        self._places.over(self._stages[name])
+                self._records.end(name)
 
     def _record(self, stage: Any) -> None:
         """Keep outputs and hashes, as `Stage.run` does after the command."""
@@ -360,177 +320,21 @@ class Project:
         may_reuse = all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs)
         stage.save(run_cache=may_reuse)
         stage.commit()
-        self._keep(stage)
-        if not (may_reuse and _is_restorable(stage)):
-            self.write()  # nothing else would know of the result if this process were killed
-
-    def _keep(self, stage: Any) -> None:
-        self._unwritten[stage.addressing] = stage
+        self._records.keep(stage)
+        if not (may_reuse and is_restorable(stage)):
+            self._records.write()  # nothing else would know of the result if this process were killed
 
     def write_if_cheap(self) -> None:
-        """Write dvc.lock if that takes a small part of the time since it was last written. Call it while `locked`.
-
-        What is not in it yet is in DVC's run-cache: if this process is killed, the next run restores it.
-        """
-        if time.monotonic() - self._last_write > self._cost_of_write / SHARE_OF_WRITING:
-            self.write(only_in_order=True)
-
-    def write(self, only_in_order: bool = False) -> None:
-        """Write what is recorded to dvc.lock, as `dvc repro` does after each stage. Call it while `locked`.
-
-        Parameters
-        ----------
-        only_in_order : leave out stages before which, in serial order, others are still to come: a new stage's place
-            in the file is that of its end, and so the file is at any time one that `dvc repro` could have left
-        """
-        started = time.monotonic()
-        due = {}
-        for name, stage in self._stages.items():
-            if only_in_order and name not in self._over:
-                break
-            if name in self._unwritten:
-                due[name] = stage
-        with _as_user_errors():
-            write_stages(due.values(), self._places)
-        for name in due:
-            del self._unwritten[name]
-        self._last_write = time.monotonic()
-        if due:
-            self._cost_of_write = self._last_write - started
+        """Write dvc.lock if that takes a small part of the time since it was last written. Call it while `locked`."""
+        self._records.write_if_cheap()
 
     def close(self) -> None:
         """Write down what is recorded and release every lock."""
-        with self.locked():
-            for name in list(self._holds):
-                self._release(name)
-            self.write()
-        with _as_user_errors():
+        self._holds.release_all()
+        if self._records.has_unwritten:
+            with self.locked():
+                self._records.write()
+        with as_user_errors():
             if self.repo.scm_context.autostage:
                 self.repo.scm_context.track_changed_files()
             self.repo.close()
-
-    def _hold(self, stage: Any, command: str | None = None) -> AbstractContextManager[None]:
-        """Tell other DVC processes which files the stage reads and writes; of the same command they all may be held."""
-        context: AbstractContextManager[None] = rwlock(
-            self.repo.tmp_dir,
-            self.repo.fs,
-            command or " ".join(sys.argv),  # as DVC's own methods, so that these are not kept out
-            [dep.fs_path for dep in stage.deps if not isinstance(dep, RepoDependency | AbstractDependency)],
-            [out.fs_path for out in stage.outs],
-            self.repo.config["core"].get("hardlink_lock", False),
-        )
-        return context
-
-    def _hold_while_it_runs(self, stage: Any) -> None:
-        self._holds[stage.addressing] = held = ExitStack()
-        held.enter_context(self._hold(stage, f"{' '.join(sys.argv)} ({stage.addressing})"))
-
-    def _release(self, name: str) -> None:
-        if held := self._holds.pop(name, None):
-            with suppress(AssertionError, DvcException):  # somebody has removed or damaged DVC's list of locks
-                held.close()
-
-    def _mend_rwlock(self) -> None:
-        """Take from DVC's list of locks what processes that were killed have left there.
-
-        DVC itself drops the locks of a process that is no more. But it writes the file in place, so that half of it may
-        be there, and in a container the next process may have the same number, or the killed one keeps it.
-        """
-        path = Path(self.repo.tmp_dir) / "rwlock"
-        try:
-            locks = json.loads(path.read_bytes())
-            kept = {
-                "write": {file: one for file, one in locks.get("write", {}).items() if not _is_left(one)},
-                "read": {
-                    file: [one for one in all_ if not _is_left(one)] for file, all_ in locks.get("read", {}).items()
-                },
-            }
-        except FileNotFoundError:
-            return
-        except (ValueError, AttributeError, TypeError):
-            path.unlink()
-            self._note("DVC's list of locks was half written by a process that was killed; it has been begun anew")
-            return
-        kept["read"] = {file: readers for file, readers in kept["read"].items() if readers}
-        if any(locks.get(mode, {}) != kept[mode] for mode in kept):
-            with atomic(path) as temporary:
-                temporary.write_text(json.dumps(kept), encoding="utf-8")
-
-
-def _is_restorable(stage: Any) -> bool:
-    """Whether DVC's run-cache takes the result of such a stage (dvc/stage/cache.py, _can_hash, without the hashing)."""
-    return (
-        bool(stage.deps and stage.outs)
-        and not stage.always_changed
-        and all(dep.protocol == "local" for dep in stage.deps)
-        and all(out.protocol == "local" and out.is_in_repo and not out.persist for out in stage.outs)
-    )
-
-
-def _is_left(lock: dict[str, Any]) -> bool:
-    """Whether a lock names this process, which has none yet, or one that has ended and of which nobody took notice."""
-    try:
-        return bool(lock["pid"] == os.getpid() or psutil.Process(lock["pid"]).status() == psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False  # DVC sees to it
-
-
-def _needs(name: str, meta: Any) -> Needs:
-    """What the `meta` block of a stage in dvc.yaml says of its needs: threads and gpu."""
-    settings = meta if isinstance(meta, dict) else {}
-    threads, gpu = settings.get("threads", 1), settings.get("gpu", False)
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise UserError(f"dvc.yaml: {name}: meta.threads = {threads!r} is not a whole number above 0")
-    if not isinstance(gpu, bool):
-        raise UserError(f"dvc.yaml: {name}: meta.gpu = {gpu!r} is neither true nor false")
-    return Needs(threads, gpu)
-
-
-@contextmanager
-def _as_user_errors(whatever: bool = False) -> Iterator[None]:
-    """What DVC says is wrong as a line; of a single stage `whatever` happens, as DVC then goes on with others too."""
-    try:
-        yield
-    except (LockError, BusyError, UserError):
-        raise
-    except NotDvcRepoError as error:
-        raise UserError("there is no DVC project here: no .dvc in this folder or above it; see `dvc init`") from error
-    except CyclicGraphError as error:
-        names = str(error).rpartition(": ")[2].rstrip(".")
-        raise UserError(f"these stages wait for each other, as each needs an output of another: {names}") from error
-    except OutputDuplicationError as error:
-        raise UserError(f"output '{error.output}' is written by several stages: {_names(error.stages)}") from error
-    except DvcException as error:
-        cause = f" ({error.__cause__})" if error.__cause__ else ""
-        raise UserError(f"{error}{cause}") from error
-    except Exception as error:
-        if not whatever:
-            raise
-        if isinstance(error, OSError) and error.filename is not None:
-            raise UserError(f"{error.filename}: {error.strerror}") from error
-        raise UserError(repr(error)) from error
-
-
-def _names(stages: Iterable[Any]) -> str:
-    return ", ".join(sorted(stage.addressing for stage in stages))
-
-
-def _is_written(log: Path) -> bool:
-    """Whether a process of a run that was killed holds the log; see `launcher`."""
-    with suppress(FileNotFoundError), log.open("rb") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # where there are no locks, nothing can be known
-            return False
-    return False
-
-
-def _listen_to_dvc(note: Callable[[str], None]) -> None:
-    """DVC's warnings are sentences for the user, and its progress bars, over a table, are nothing."""
-    logger = logging.getLogger("dvc")
-    logger.handlers = [Notes(note)]
-    logger.propagate = False
-    for name in ("dvc.progress", "dvc_objects", "dvc_data"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from dla.core.errors import UserError
+
 
 @dataclass(frozen=True)
 class Needs:
@@ -14,6 +16,23 @@ class Needs:
 
     threads: int = 1  # CPU threads; at least 1
     gpu: bool = False  # whether it computes on a GPU, where there is one
+
+
+def read_needs(stage: str, meta: object) -> Needs:
+    """What the `meta` block of a stage in dvc.yaml says of its needs: threads and gpu.
+
+    Raises
+    ------
+    UserError
+        If it says something else than a number of threads, or whether it uses a GPU.
+    """
+    settings = meta if isinstance(meta, dict) else {}
+    threads, gpu = settings.get("threads", 1), settings.get("gpu", False)
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise UserError(f"dvc.yaml: {stage}: meta.threads = {threads!r} is not a whole number above 0")
+    if not isinstance(gpu, bool):
+        raise UserError(f"dvc.yaml: {stage}: meta.gpu = {gpu!r} is neither true nor false")
+    return Needs(threads, gpu)
 
 
 @dataclass(frozen=True)
