@@ -63,7 +63,12 @@ def _start(address: str) -> Connection:
     count = address.removeprefix(HERE)
     if not count.isdecimal() or int(count) < 1:
         raise UserError(f"--cluster {address}: {HERE}N starts N workers on this machine; N is a whole number from 1")
-    with dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}):
+    idle = {
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+        "distributed.worker.profile.enabled": False,  # it samples what threads do 100 times a second
+    }
+    with dask.config.set(idle):
         cluster = _loopback(int(count))
     return Connection(Client(cluster, set_as_default=False), cluster)
 

@@ -17,7 +17,7 @@ from dla.run.parcel import Session
 from dla.run.slots import Slots
 from dla.run.task import Ended, Task
 
-BEAT = 0.05  # seconds between two looks at what has been handed in and what has ended
+BEAT = 0.1  # seconds between two looks at what has been handed in and what has ended
 IDLE = 60.0  # seconds without a task after which what was imported for a driver's tasks is given up
 MANY = 1 << 20  # threads: it is the driver that shares out those of the cluster
 
