@@ -14,9 +14,9 @@ from distributed import LocalCluster
 from distributed.security import Security
 
 from dla.core.errors import UserError
-from dla.run.cluster import ClusterExecutor
-from dla.run.connection import connect
-from dla.run.seats import Seat, Seats
+from dla.run.cluster.connection import connect
+from dla.run.cluster.executor import ClusterExecutor
+from dla.run.cluster.seats import Seat, Seats
 from dla.run.task import Ended, Executor, Needs, Task
 from tests.clusters import Farm, Project, wait_until
 

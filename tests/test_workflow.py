@@ -140,7 +140,7 @@ def test_imports_run_one_way() -> None:
 
 def test_what_runs_stages_needs_the_core_alone() -> None:
     """It runs any DVC project, and an edit of it outdates no stage."""
-    for file in (ROOT / "src/dla/run").glob("*.py"):
+    for file in (ROOT / "src/dla/run").rglob("*.py"):
         rooms = {imported.relative_to(ROOT / "src/dla").parts[0] for imported in imports(file)}
         assert rooms <= {"core", "run", "__init__.py"}, file
 

@@ -85,8 +85,8 @@ def run(options: argparse.Namespace) -> int:
         executor = here = on_this_machine(project.root, options.jobs, options.gpus, options.jobs_per_gpu, screen.note)
         scarce = on_gpus if here.gpus else []
     else:
-        from dla.run.cluster import on_cluster
-        from dla.run.remote import Remote
+        from dla.run.cluster.executor import on_cluster
+        from dla.run.cluster.remote import Remote
 
         sharing = (
             Remote(project, list(plan.after), options.remote, options.clone_from) if options.remote else project.state

@@ -21,10 +21,10 @@ from distributed.core import Status
 from dvc.exceptions import DvcException
 
 from dla.core.errors import UserError
-from dla.run.clone import Clone
-from dla.run.crew import crews, hand_in
+from dla.run.cluster.clone import Clone
+from dla.run.cluster.crew import crews, hand_in
+from dla.run.cluster.parcel import Delivery, Look, Order, Parcel, Session, Source
 from dla.run.logs import last_line
-from dla.run.parcel import Delivery, Look, Order, Parcel, Session, Source
 from dla.run.task import Ended, Task
 
 POLL = 0.2  # seconds between two looks at whether a task is still wanted

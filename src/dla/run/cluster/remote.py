@@ -11,8 +11,8 @@ from typing import Any
 from dvc.exceptions import DvcException
 
 from dla.core.errors import UserError
-from dla.run.clone import lay_out, push
-from dla.run.parcel import File, Kept, Order, Parcel, Source, pack, unpack
+from dla.run.cluster.clone import lay_out, push
+from dla.run.cluster.parcel import File, Kept, Order, Parcel, Source, pack, unpack
 from dla.run.project import Project
 
 

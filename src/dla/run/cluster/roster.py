@@ -11,9 +11,9 @@ from typing import Any
 from distributed import Client, Future
 
 from dla.core.errors import UserError
-from dla.run import worker
-from dla.run.parcel import Look, Session
-from dla.run.seats import Seat, Seats
+from dla.run.cluster import worker
+from dla.run.cluster.parcel import Look, Session
+from dla.run.cluster.seats import Seat, Seats
 
 BEAT = 0.5  # seconds between two looks
 PATIENCE = 3.0  # seconds without a worker after which the user is told

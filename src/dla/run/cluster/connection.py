@@ -110,7 +110,7 @@ def _never_twice() -> Callable[..., Any]:
     """What is to run in the scheduler, as a function that is sent whole: it may not have what Dask unpickles there."""
 
     async def settle(dask_scheduler: Scheduler) -> None:
-        importlib.import_module("dla.run.worker")
+        importlib.import_module("dla.run.cluster.worker")
         dask_scheduler.allowed_failures = 0
         if (stealing := dask_scheduler.extensions.get("stealing")) is not None:
             await stealing.stop()

@@ -7,7 +7,6 @@ twice: a task is therefore bound to its worker, and to make up for a lost worker
 
 from __future__ import annotations
 
-import fcntl
 import os
 import queue
 import time
@@ -19,21 +18,22 @@ from pathlib import Path
 from typing import Any
 
 from dla.core.errors import UserError
+from dla.run.cluster.seats import Seat
+from dla.run.leftovers import is_written
 from dla.run.local import pooled, read_preload
-from dla.run.seats import Seat
 from dla.run.slots import Grant
 from dla.run.task import Ended, Needs, Task
 
 try:
     from distributed import CancelledError, Future, KilledWorker
 
-    from dla.run import worker
-    from dla.run.connection import connect
-    from dla.run.crew import dismiss
-    from dla.run.parcel import Delivery, Session
+    from dla.run.cluster import worker
+    from dla.run.cluster.connection import connect
+    from dla.run.cluster.crew import dismiss
+    from dla.run.cluster.parcel import Delivery, Session
+    from dla.run.cluster.remote import Remote
+    from dla.run.cluster.roster import Roster
     from dla.run.project import Project
-    from dla.run.remote import Remote
-    from dla.run.roster import Roster
 except ModuleNotFoundError as missing:
     raise UserError(
         f"--cluster needs Dask, which is not installed here ({missing}): pip install 'dla[cluster]'"
@@ -253,7 +253,7 @@ class ClusterExecutor:
 
     def _start_again(self) -> None:
         for task in list(self._again):
-            if self._roster.seats.choose(task.needs) is not None and _is_over(task.log):
+            if self._roster.seats.choose(task.needs) is not None and not is_written(task.log):
                 self._again.remove(task)
                 self._clear(task.name)
                 self.start(task)
@@ -269,18 +269,6 @@ def on_cluster(
     """An executor for the project, which says what a worker imports beforehand; see `ClusterExecutor`."""
     preload = read_preload(project.root / "pyproject.toml")
     return ClusterExecutor(address, sharing, preload, jobs_per_gpu, project.clear, note)
-
-
-def _is_over(log: Path) -> bool:
-    """Whether no process of a task is left that holds its log."""
-    try:
-        with log.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # there is no log, or a file system without locks
-        return True
-    return True
 
 
 def _pools(threads: int) -> dict[str, str]:

@@ -16,7 +16,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 
 from dla.core.errors import UserError
-from dla.run.parcel import File, Kept, Order, Parcel, Source, pack, unpack
+from dla.run.cluster.parcel import File, Kept, Order, Parcel, Source, pack, unpack
 from dla.run.task import Task
 
 

@@ -12,8 +12,8 @@ import dask
 from distributed import Worker
 
 from dla.run import devices
+from dla.run.cluster.parcel import Session
 from dla.run.local import LocalExecutor
-from dla.run.parcel import Session
 from dla.run.slots import Slots
 from dla.run.task import Ended, Task
 
