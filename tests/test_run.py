@@ -207,7 +207,7 @@ stages:
     assert blocked.returncode != 0
     assert "is busy, it is being blocked by" in blocked.stderr
     second = foreign.start(root, "--jobs", "2")
-    assert "first waits: " in foreign.wait_for_line(second, "is busy")  # its output is being read
+    assert "held waits: " in foreign.wait_for_line(second, "is busy")  # it is being run
     (tmp_path / "go").touch()
     for process in (run, second):
         process.communicate(timeout=30)
@@ -243,7 +243,7 @@ def test_a_run_waits_while_another_dvc_holds_the_project_and_heeds_an_interrupt(
         interrupted.communicate(timeout=10)
         assert interrupted.returncode == 130
     text, _ = run.communicate(timeout=20)
-    assert (run.returncode, text) == (0, "nothing to do: 9 stages are up to date\n")
+    assert (run.returncode, text) == (0, "nothing to do: everything is up to date (9 unchanged)\n")
 
     foreign.ran_file(root).touch()
     (root / "in.txt").write_text("other\n")  # eight stages wait for each other, of which two run
@@ -254,4 +254,4 @@ def test_a_run_waits_while_another_dvc_holds_the_project_and_heeds_an_interrupt(
         run.send_signal(signal.SIGINT)
         text, _ = run.communicate(timeout=20)
         assert run.returncode == 130
-        assert "interrupted: " in text
+        assert "the same command goes on from here" in text

@@ -101,6 +101,7 @@ def test_two_workers_leave_what_a_serial_run_leaves(cluster: Farm, tmp_path: Pat
     assert "up to date" in project.do("dvc", "status")
 
 
+@pytest.mark.slow
 def test_workers_that_are_started_for_the_run_leave_the_same(tmp_path: Path) -> None:
     project = Project(tmp_path / "project", DIAMOND)
     code, output = project.run("--cluster", "local:2")
@@ -133,6 +134,7 @@ def test_a_stage_whose_worker_is_killed_goes_on_from_its_checkpoint_on_another(c
     assert project.read("dvc.lock") == project.serial_lock("checkpoint")
 
 
+@pytest.mark.slow
 def test_a_stage_that_loses_two_workers_has_failed(cluster: Farm, tmp_path: Path) -> None:
     project = Project(tmp_path / "project", NEVER_ENDS)
     run = project.begin("--cluster", cluster.address)
@@ -144,6 +146,7 @@ def test_a_stage_that_loses_two_workers_has_failed(cluster: Farm, tmp_path: Path
     assert project.processes() == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_leaves_in_order_gives_its_stage_to_another(cluster: Farm, tmp_path: Path) -> None:
     project = Project(tmp_path / "project", RESUMES)
     run = project.begin("--cluster", cluster.address)
@@ -183,6 +186,7 @@ def test_stages_end_with_the_scheduler_and_the_driver_says_that_it_is_gone(tmp_p
     assert output.splitlines()[-1].startswith(f"error: the Dask scheduler at {farm.address} is gone: start it")
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_the_stages_and_leaves_the_workers(cluster: Farm, tmp_path: Path) -> None:
     stages = NEVER_ENDS.replace("exec sleep 600", "trap 'echo interrupted; exit 1' INT; while :; do sleep 0.05; done")
     project = Project(tmp_path / "project", stages)
@@ -196,6 +200,7 @@ def test_an_interrupt_ends_the_stages_and_leaves_the_workers(cluster: Farm, tmp_
     assert [worker.poll() for worker in cluster.workers] == [None, None]
 
 
+@pytest.mark.slow
 def test_a_worker_without_the_folder_is_told_of_in_a_sentence(cluster: Farm, tmp_path: Path) -> None:
     executor = ClusterExecutor(cluster.address, tmp_path, note=lambda text: None)
     for proof in tmp_path.iterdir():
@@ -205,6 +210,7 @@ def test_a_worker_without_the_folder_is_told_of_in_a_sentence(cluster: Farm, tmp
     executor.stop()
 
 
+@pytest.mark.slow
 def test_a_run_without_workers_says_so_and_goes_on_when_one_comes(tmp_path: Path) -> None:
     notes: list[str] = []
     with LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address="127.0.0.1:0") as local:
@@ -219,6 +225,7 @@ def test_a_run_without_workers_says_so_and_goes_on_when_one_comes(tmp_path: Path
     assert [note for note in notes if "no worker at tcp://" in note] == notes[:1]
 
 
+@pytest.mark.slow
 def test_stages_with_threads_share_a_worker_only_as_far_as_it_has_threads(tmp_path: Path) -> None:
     with LocalCluster(n_workers=1, threads_per_worker=3, dashboard_address="127.0.0.1:0") as local:
         executor = ClusterExecutor(local.scheduler_address, tmp_path, note=lambda text: None)
@@ -230,6 +237,7 @@ def test_stages_with_threads_share_a_worker_only_as_far_as_it_has_threads(tmp_pa
     assert (tmp_path / "threads").read_text().split() == ["1", "1"], "as OMP_NUM_THREADS of this test says"
 
 
+@pytest.mark.slow
 def test_each_stage_for_a_gpu_has_a_device_of_its_own_and_the_others_see_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,12 +257,14 @@ def test_each_stage_for_a_gpu_has_a_device_of_its_own_and_the_others_see_none(
     assert (tmp_path / "none").read_text() == "\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["local:0", "local:two", "localhost:8786", "tls://localhost:8786"])
 def test_an_address_that_is_none_is_told_of(address: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"--cluster {address}: "):
         ClusterExecutor(address, tmp_path)
 
 
+@pytest.mark.slow
 def test_certificates_of_a_scheduler_with_tls_are_those_of_dask_s_own_configuration(tmp_path: Path) -> None:
     security = Security.temporary()
     files = {"ca-file": security.tls_ca_file, "cert": security.tls_client_cert, "key": security.tls_client_key}
@@ -287,11 +297,13 @@ def chosen(seats: Seats, needs: Needs) -> str | None:
     return seat.address
 
 
+@pytest.mark.slow
 def test_the_worker_with_the_least_to_do_is_chosen() -> None:
     workers = seats((2, 0), (4, 0))
     assert [chosen(workers, Needs()) for _ in range(7)] == ["0", "1", "1", "0", "1", "1", None]
 
 
+@pytest.mark.slow
 def test_a_stage_with_many_threads_takes_a_worker_that_has_the_most() -> None:
     workers = seats((1, 0), (4, 0))
     assert chosen(workers, Needs(threads=8)) == "1"
@@ -299,6 +311,7 @@ def test_a_stage_with_many_threads_takes_a_worker_that_has_the_most() -> None:
     assert chosen(workers, Needs()) == "0"
 
 
+@pytest.mark.slow
 def test_a_stage_for_a_gpu_waits_for_one_where_there_has_been_one_and_leaves_the_others_alone() -> None:
     workers = seats((2, 0), (2, 1))
     assert chosen(workers, Needs()) == "0"

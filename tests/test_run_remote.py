@@ -82,6 +82,7 @@ def test_a_clone_leaves_what_a_serial_run_leaves(cluster: Farm, tmp_path: Path) 
     assert project.read("dvc.lock") == by_workers
 
 
+@pytest.mark.slow
 def test_what_was_made_here_is_pushed_for_a_stage_that_reads_it_there(cluster: Farm, tmp_path: Path) -> None:
     project = shared(tmp_path, STAGES, data="data", code="code")
     project.do("dvc", "repro", "--quiet", "parts")
@@ -90,6 +91,7 @@ def test_what_was_made_here_is_pushed_for_a_stage_that_reads_it_there(cluster: F
     assert "2 done, 2 unchanged" in output
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_in_a_clone_shows_its_log_here(cluster: Farm, tmp_path: Path) -> None:
     project = shared(tmp_path, STAGES.replace("cat parts/two >", "echo no such thing; exit 7;"), data="data", code="c")
     code, output = project.run("--cluster", cluster.address, "--remote", "store")
@@ -98,6 +100,7 @@ def test_a_command_that_fails_in_a_clone_shows_its_log_here(cluster: Farm, tmp_p
     assert project.read("runs/logs/metric.log") == "no such thing\n"
 
 
+@pytest.mark.slow
 def test_a_stage_whose_worker_is_killed_is_begun_anew_in_another_clone(cluster: Farm, tmp_path: Path) -> None:
     project = shared(tmp_path, ENDS_ON_REQUEST)
     run = project.begin("--cluster", cluster.address, "--remote", "store")
@@ -114,6 +117,7 @@ def test_a_stage_whose_worker_is_killed_is_begun_anew_in_another_clone(cluster: 
     assert project.read("model") == "x\n"
 
 
+@pytest.mark.slow
 def test_stages_in_clones_end_with_a_driver_that_is_killed(cluster: Farm, tmp_path: Path) -> None:
     project = shared(tmp_path, ENDS_ON_REQUEST)
     run = project.begin("--cluster", cluster.address, "--remote", "store")
@@ -128,6 +132,7 @@ def test_stages_in_clones_end_with_a_driver_that_is_killed(cluster: Farm, tmp_pa
     assert project.read("model") == "x\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -149,6 +154,7 @@ def test_what_workers_could_not_have_is_said_before_anything_runs(change: str, s
     assert project.read("runs/logs/parts.log") == ""
 
 
+@pytest.mark.slow
 def test_a_clone_that_cannot_be_made_is_the_failure_of_the_stage(cluster: Farm, tmp_path: Path) -> None:
     project = shared(tmp_path, STAGES, data="data", code="code")
     nowhere = tmp_path / "nowhere"

@@ -202,14 +202,14 @@ class Project:
                 return Outcome.UNCHANGED
             self._records.keep(stage)
             return Outcome.CHECKED
-        if leftovers.is_written(self.log(stage.addressing)):
-            raise BusyError("processes that an earlier run has left have not ended yet")
         if not force and not stage.changed():
             return Outcome.UNCHANGED
         if not force and (missing := [f"'{dep}'" for dep in stage.deps if dep.protocol == "local" and not dep.exists]):
             raise UserError(f"what it needs is not there: {', '.join(missing)}")
         with self._holds.stage(stage):  # refused now, before anything of the stage is removed
             pass
+        if leftovers.is_written(self.log(stage.addressing)):
+            raise BusyError("processes that an earlier run has left have not ended yet")
         stage.remove_outs(ignore_remove=False, force=False)
         if not force and self._restore(stage):
             self._record(stage)
