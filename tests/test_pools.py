@@ -73,6 +73,7 @@ def test_the_frame_of_scripts_loads_no_library_itself() -> None:
     assert output(f"from dla.core import stage; {LOADED}") == ["set()"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["train", "tfidf", "tsne"])
 def test_a_stage_has_one_thread_in_every_library_whatever_the_shell_says(script: str) -> None:
     code = f"import sys; sys.path.insert(0, 'stages'); import {script}\n{POOLS}"

@@ -73,6 +73,7 @@ def test_any_number_of_jobs_leaves_the_bytes_of_a_serial_run(copy: Callable[[str
         assert foreign.differences(serial, root) == []
 
 
+@pytest.mark.slow
 def test_targets_are_those_of_dvc_wherever_one_stands(copy: Callable[[str], Path]) -> None:
     root = copy("targets")
     for folder, target, expected in [
@@ -127,6 +128,7 @@ def test_stages_that_end_in_the_same_instant_are_all_recorded_in_serial_order(to
     assert foreign.differences(serial, together) == []
 
 
+@pytest.mark.slow
 def test_what_was_once_computed_is_restored_unless_one_insists(together: Path, tmp_path: Path) -> None:
     root = foreign.copy(together, tmp_path / "project")
     before = foreign.contents(root)

@@ -111,6 +111,7 @@ def end_and_compare(root: Path, serial: Path) -> None:
     assert foreign.differences(serial, root) == []
 
 
+@pytest.mark.slow
 def test_killed_several_times_in_a_row_nothing_done_is_done_again(
     worker: Path, finished: tuple[Path, float], tmp_path: Path
 ) -> None:
