@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from ruamel.yaml import YAML
 from sklearn.datasets import load_digits
 
 from dla.core.artifacts import write_tensors
+
+if TYPE_CHECKING:
+    from .clusters import Farm
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # windows that nobody sees; those of Mesa crash torch's compiler
@@ -67,6 +71,23 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     facts = {"classes": [str(i) for i in range(10)], "source": "embedded", "mean": [0.3], "std": [0.35]}
     write_tensors(path, tensors, facts)
     return path
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """A Dask scheduler on loopback."""
+    from .clusters import Farm  # which takes a second that few tests need
+
+    farm = Farm(tmp_path_factory.mktemp("farm"))
+    yield farm
+    farm.close()
+
+
+@pytest.fixture
+def cluster(farm: Farm) -> Farm:
+    """With two workers of one thread."""
+    farm.keep_workers(2)
+    return farm
 
 
 def run_stage(script: str, name: str, **environment: str) -> subprocess.CompletedProcess[str]:

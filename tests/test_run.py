@@ -208,6 +208,9 @@ stages:
     blocked = foreign.dvc(root, "repro", "held")
     assert blocked.returncode != 0
     assert "is busy, it is being blocked by" in blocked.stderr
+    preview = foreign.dla(root, "--dry")
+    assert preview.returncode == 2
+    assert preview.stderr.startswith("error: held: ")
     second = foreign.start(root, "--jobs", "2")
     assert "held waits: " in foreign.wait_for_line(second, "is busy")  # it is being run
     (tmp_path / "go").touch()

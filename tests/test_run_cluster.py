@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import dask
@@ -57,20 +56,6 @@ stages:
     cmd: echo $$ > process; touch model; exec sleep 600
     outs: [model]
 """
-
-
-@pytest.fixture(scope="module")
-def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    farm = Farm(tmp_path_factory.mktemp("farm"))
-    yield farm
-    farm.close()
-
-
-@pytest.fixture
-def cluster(farm: Farm) -> Farm:
-    """With two workers of one thread."""
-    farm.keep_workers(2)
-    return farm
 
 
 def running(project: Project) -> int:

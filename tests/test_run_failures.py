@@ -238,3 +238,10 @@ def test_an_input_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:
     run = foreign.dla(root)
     assert run.returncode == 0
     assert "in.txt has changed while a ran" in run.stdout
+
+
+@pytest.mark.parametrize("options", [("--remote", "store"), ("--cluster", "local:1", "--clone-from", "url")])
+def test_options_that_need_others_say_so(tmp_path: Path, options: tuple[str, ...]) -> None:
+    refused = foreign.dla(foreign.begin(tmp_path / "project", "stages: {}"), *options)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: --remote goes with --cluster, and --clone-from with --remote")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -34,20 +33,6 @@ stages:
     cmd: echo $$ >> PLACE/processes; echo x >> model; echo waiting; until test -e PLACE/request; do sleep 0.05; done
     outs: [model]
 """
-
-
-@pytest.fixture(scope="module")
-def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    farm = Farm(tmp_path_factory.mktemp("farm"))
-    yield farm
-    farm.close()
-
-
-@pytest.fixture
-def cluster(farm: Farm) -> Farm:
-    """With two workers of one thread."""
-    farm.keep_workers(2)
-    return farm
 
 
 def shared(folder: Path, stages: str, **files: str) -> Project:

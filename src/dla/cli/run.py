@@ -9,6 +9,7 @@ from dla.cli.candidates import offer_names
 from dla.cli.options import count
 from dla.cli.parser import Commands, Parser, add_command
 from dla.core.cores import cores
+from dla.core.errors import UserError
 
 
 def add(commands: Commands[Parser]) -> None:
@@ -31,6 +32,19 @@ def add(commands: Commands[Parser]) -> None:
         metavar="TARGET",
         help="stages, with all they need; default: those of the dvc.yaml in this folder",
     )
+    _add_places(parser)
+    parser.add_argument(
+        "-k", "--keep-going", action="store_true", help="after a failure, run what does not depend on it"
+    )
+    parser.add_argument("-f", "--force", action="store_true", help="run stages that have not changed as well")
+    parser.add_argument("-P", "--all-pipelines", action="store_true", help="all stages of the whole project")
+    parser.add_argument("-n", "--dry", action="store_true", help="say what would be run, and run nothing")
+    offer_names(targets, "stages")
+    parser.set_defaults(run=run)
+
+
+def _add_places(parser: Parser) -> None:
+    """Options that say where stages run."""
     parser.add_argument(
         "-j", "--jobs", type=count, default=cores(), metavar="N", help="CPU threads to share out (default: all cores)"
     )
@@ -55,14 +69,6 @@ def add(commands: Commands[Parser]) -> None:
         metavar="URL",
         help="with --remote: the git repository as workers reach it (default: that of origin, or this one's path)",
     )
-    parser.add_argument(
-        "-k", "--keep-going", action="store_true", help="after a failure, run what does not depend on it"
-    )
-    parser.add_argument("-f", "--force", action="store_true", help="run stages that have not changed as well")
-    parser.add_argument("-P", "--all-pipelines", action="store_true", help="all stages of the whole project")
-    parser.add_argument("-n", "--dry", action="store_true", help="say what would be run, and run nothing")
-    offer_names(targets, "stages")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -73,6 +79,8 @@ def run(options: argparse.Namespace) -> int:
     from dla.run.screen import open_screen
     from dla.run.task import Executor
 
+    if (options.remote and not options.cluster) or (options.clone_from and not options.remote):
+        raise UserError("--remote goes with --cluster, and --clone-from with --remote; see `dla run --help`")
     project = Project()
     plan = project.plan(options.targets, options.all_pipelines)
     if options.dry:

@@ -265,7 +265,6 @@ class Launcher:
         elif not self.preload:
             gc.freeze()  # what is shared with the scripts is not to be copied because a collector looked at it
             self.is_warm = threads == 1
-            self._tell({"warm": True})
 
 
 def become(script: Script) -> None:

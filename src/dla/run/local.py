@@ -21,13 +21,14 @@ from typing import Any
 from dla.core.errors import UserError
 from dla.core.pools import ASLEEP, ONE
 from dla.run import devices
+from dla.run.launcher import GRACE
 from dla.run.slots import Grant, Slots
 from dla.run.task import Ended, Needs, Task
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 LOST = "the process that starts commands was lost"
+ALONE = dict.fromkeys(ONE, "1")  # what libraries are imported with beforehand
 # pyarrow's allocator starts a thread as it is imported, unless it is told not to; see `launcher` on threads.
-ALONE = dict.fromkeys(ONE, "1")
 NO_THREADS_ON_IMPORT = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 SHELL_OPTIONS = {"bash": ["--noprofile", "--norc"], "zsh": ["--no-rcs"]}  # as `dvc repro` has them
 SHELL_SIGNS = set("|&;<>()$`\\\"'*?[#~=%!{}\n")
@@ -92,10 +93,10 @@ class LocalExecutor:
         ended, self._ended = self._ended, []
         return ended
 
-    def stop(self, grace: float | None = None) -> None:
+    def stop(self) -> None:
         """End whatever runs, first as Ctrl-C does; returns when no process of a task is left. A second Ctrl-C kills."""
         if self._connection is not None and self._grants:
-            self._tell({"stop": grace if grace is not None else GRACE})
+            self._tell({"stop": GRACE})
             while self._grants:
                 try:
                     self._listen(None)
@@ -218,9 +219,6 @@ def _is_this_python(path: Path) -> bool:
     """Whether it is the same interpreter, and of the same environment; python3.12 may lie beside python3.11."""
     this = Path(sys.executable)
     return path.parent == this.parent and path.resolve() == this.resolve()
-
-
-GRACE = 10.0  # seconds between an interrupt and the end of what does not heed it
 
 
 def on_this_machine(

@@ -1,4 +1,4 @@
-"""A DVC project as it is run: the one module that knows DVC, of one process and one thread.
+"""A DVC project as it is run: what asks DVC and tells it, of one process and one thread.
 
 What has changed, what a stage's result is and how it is kept is DVC's own judgement, through the stage objects that
 `dvc repro` uses (dvc/repo/reproduce.py, dvc/stage/run.py). What differs: a stage's commands are handed out to be run by
@@ -162,9 +162,18 @@ class Project:
             return []
 
     def is_changed(self, name: str) -> bool:
-        """Whether the stage would run now, as DVC sees it. Call it while `locked`."""
-        with as_user_errors():
-            return bool(self._stages[name].changed())
+        """Whether the stage would run now, as DVC sees it. Call it while `locked`.
+
+        Raises
+        ------
+        UserError
+            If DVC cannot say, as another DVC process is at work on its files for instance.
+        """
+        try:
+            with as_user_errors(whatever=True):
+                return bool(self._stages[name].changed())
+        except LockError as error:
+            raise UserError(f"{name}: {error}") from error
 
     def begin(self, name: str, force: bool = False) -> Task | Outcome:
         """What is to be run for the stage, whose outputs are removed, or what came of it. Call it while `locked`.
