@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -42,8 +43,13 @@ class Holds:
         waits = False
         while True:
             try:
-                self._repo.lock.lock()
+                with _heeded_at_the_end():
+                    self._repo.lock.lock()
                 break
+            except KeyboardInterrupt:
+                if self._repo.lock.is_locked:
+                    self._repo.lock.unlock()
+                raise
             except LockError as error:  # after three seconds
                 if not is_wanted():
                     raise BusyError(str(error)) from error
@@ -92,3 +98,23 @@ class Holds:
     def mend(self, note: Callable[[str], None]) -> None:
         """Forget what processes held that were killed."""
         leftovers.mend_locks(Path(self._repo.tmp_dir) / "rwlock", note)
+
+
+@contextmanager
+def _heeded_at_the_end() -> Iterator[None]:
+    """An interrupt that would end the process does so after the block, which takes three seconds at most.
+
+    DVC makes a progress bar while it waits for its lock, and Python ignores what is raised in a destructor such as the
+    bar's: an interrupt in that moment would be lost.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # somebody else sees to it
+        yield
+        return
+    interrupts: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: interrupts.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if interrupts:
+            raise KeyboardInterrupt
