@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import termios
 import time
 from pathlib import Path
@@ -262,3 +263,32 @@ def test_what_a_kill_can_leave_half_done_is_mended(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout
     assert "DVC's list of locks was half written" in run.stdout
     assert foreign.contents(root) == before
+
+
+ENDS_BEFORE_THE_SECOND_LOCK = """
+import os, sys
+times = []
+def watch(event, values):
+    if event in ("os.rename", "os.replace") and os.path.basename(str(values[1])) == "dvc.lock":
+        times.append(1)
+        if len(times) == 2:
+            os._exit(9)
+sys.addaudithook(watch)
+from dla.cli.main import main
+main(["run", "--jobs", "2"])
+"""
+
+
+def test_killed_just_before_dvc_lock_takes_its_place_its_order_is_kept(tmp_path: Path) -> None:
+    wait = 'while [ "$WAITS" ] && ! grep -q second dvc.lock; do sleep 0.01; done'
+    root = foreign.begin(tmp_path / "project", f"stages: {{first: {{cmd: '{wait}'}}, second: {{cmd: 'true'}}}}")
+    serial = foreign.copy(root, tmp_path / "serial")
+    assert foreign.dvc(serial, "repro").returncode == 0
+
+    command = [sys.executable, "-c", ENDS_BEFORE_THE_SECOND_LOCK]
+    variables = foreign.environment(root) | {"WAITS": "yes"}
+    killed = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert killed.returncode == 9, killed.stderr
+    assert recorded(root) == {"second"}
+    assert foreign.dla(root).returncode == 0
+    assert foreign.differences(serial, root) == []

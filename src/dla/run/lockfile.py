@@ -57,16 +57,26 @@ class Places:
         recorded.update(to_lockfile(stage))
         recorded.update(following)
 
-    def remember(self, recorded: dict[str, Any], stage: Any) -> None:
-        """Note which of those recorded in the stage's dvc.lock have others to come before them."""
+    def prepare(self, recorded: dict[str, Any], stage: Any) -> None:
+        """Find out which of those recorded in the stage's dvc.lock have others to come before them.
+
+        Call it before that file takes its place: killed on either side of that moment, what is remembered is enough.
+        """
         here = _key(stage, " ").rstrip()
         missing = self._waiting - {_key(stage, name) for name in recorded}
         first = min((self._turns[key] for key in missing if key.startswith(here)), default=len(self._turns))
         self._ahead = {key for key in self._ahead if not key.startswith(here) or self._turns.get(key, -1) > first}
-        if self._ahead != self._remembered:
+        self._remember(self._remembered | self._ahead)
+
+    def settle(self) -> None:
+        """Forget those of which nothing is to come before, as dvc.lock says so itself now."""
+        self._remember(self._ahead)
+
+    def _remember(self, ahead: set[str]) -> None:
+        if ahead != self._remembered:
             with atomic(self._memory) as temporary:
-                temporary.write_text(json.dumps(sorted(self._ahead)) + "\n", encoding="utf-8")
-            self._remembered = set(self._ahead)
+                temporary.write_text(json.dumps(sorted(ahead)) + "\n", encoding="utf-8")
+            self._remembered = set(ahead)
 
 
 def write_stages(stages: Iterable[Any], places: Places) -> None:
@@ -95,7 +105,8 @@ def _write(path: Path, stages: list[Any], places: Places) -> None:
             content["stages"] = content.get("stages", {})
             for stage in stages:
                 places.put(content["stages"], stage)
-            places.remember(content["stages"], stages[0])
+            places.prepare(content["stages"], stages[0])
+    places.settle()
 
 
 def _key(stage: Any, name: str | None = None) -> str:
