@@ -265,18 +265,27 @@ def test_what_a_kill_can_leave_half_done_is_mended(tmp_path: Path) -> None:
     assert foreign.contents(root) == before
 
 
-ENDS_BEFORE_THE_SECOND_LOCK = """
-import os, sys
+ENDS_ITSELF = """
+import os, re, sys
 times = []
 def watch(event, values):
-    if event in ("os.rename", "os.replace") and os.path.basename(str(values[1])) == "dvc.lock":
+    if event in ("os.rename", "os.replace", "os.link", "os.symlink") and re.search(PATTERN, str(values[1])):
         times.append(1)
-        if len(times) == 2:
+        if len(times) == COUNT:
             os._exit(9)
 sys.addaudithook(watch)
 from dla.cli.main import main
 main(["run", "--jobs", "2"])
 """
+
+
+def ended_before(root: Path, pattern: str, count: int = 1, **variables: str) -> None:
+    """A run that ends without warning just before a path with that pattern takes its place, at that time of several."""
+    script = ENDS_ITSELF.replace("PATTERN", repr(pattern)).replace("COUNT", str(count))
+    command = [sys.executable, "-c", script]
+    environment = foreign.environment(root) | variables
+    run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 9, run.stderr
 
 
 def test_killed_just_before_dvc_lock_takes_its_place_its_order_is_kept(tmp_path: Path) -> None:
@@ -285,10 +294,23 @@ def test_killed_just_before_dvc_lock_takes_its_place_its_order_is_kept(tmp_path:
     serial = foreign.copy(root, tmp_path / "serial")
     assert foreign.dvc(serial, "repro").returncode == 0
 
-    command = [sys.executable, "-c", ENDS_BEFORE_THE_SECOND_LOCK]
-    variables = foreign.environment(root) | {"WAITS": "yes"}
-    killed = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, timeout=60, check=False)
-    assert killed.returncode == 9, killed.stderr
+    ended_before(root, "/dvc.lock$", count=2, WAITS="yes")
     assert recorded(root) == {"second"}
     assert foreign.dla(root).returncode == 0
+    assert foreign.differences(serial, root) == []
+
+
+@pytest.mark.parametrize("place", ["/cache/files/", "/cache/runs/", "/dvc.lock$"])
+def test_killed_while_a_result_is_recorded_what_the_run_cache_names_is_there(tmp_path: Path, place: str) -> None:
+    stages = "stages: {a: {cmd: 'cp in.txt a.txt; RECORDS', deps: [in.txt], outs: [a.txt]}}"
+    root = foreign.begin(tmp_path / "project", stages)
+    (root / "in.txt").touch()
+    serial = foreign.copy(root, tmp_path / "serial")
+    assert foreign.dvc(serial, "repro").returncode == 0
+
+    ended_before(root, place)
+    is_recorded = bool(list((root / ".dvc/cache/runs").glob("*/*/[0-9a-f]*")))
+    assert foreign.ran(root) == ["a"]
+    assert foreign.dla(root).returncode == 0
+    assert not (is_recorded and foreign.ran(root))
     assert foreign.differences(serial, root) == []

@@ -324,11 +324,17 @@ class Project:
                 self._records.end(name)
 
     def _record(self, stage: Any) -> None:
-        """Keep outputs and hashes, as `Stage.run` does after the command."""
+        """Keep outputs and hashes, as `Stage.run` does after the command.
+
+        But the run-cache names them after the cache has them: killed in between, the next run would find the entry,
+        and no outputs to it.
+        """
         self._ignore_outputs(stage)
         may_reuse = all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs)
-        stage.save(run_cache=may_reuse)
+        stage.save(run_cache=False)
         stage.commit()
+        if may_reuse:
+            self.repo.stage_cache.save(stage)
         self._records.keep(stage)
         if not (may_reuse and is_restorable(stage)):
             self._records.write()  # nothing else would know of the result if this process were killed
