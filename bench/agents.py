@@ -32,11 +32,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from dla.params.file import load_params
 from dla.rl.environments import Place
 from dla.rl.evaluate import Policy, actions, evaluate
 from dla.rl.seeds import first_seed
-from dla.settings.agents import DQNRun, PPORun
-from dla.settings.params import load_params
+from dla.rl.settings import DQNRun, PPORun
 
 SOLVED, EPISODES, EVERY = 475.0, 20, 2000
 Run = PPORun | DQNRun

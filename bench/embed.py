@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import DistilBertConfig, DistilBertModel
 
-from dla.settings.params import load_params
+from dla.params.file import load_params
 from dla.text.encode import Encoder, Tokens, encode, pad
 from dla.training import runtime
 

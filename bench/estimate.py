@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from dla.effective import stages
-from dla.settings.whole import Params
+from dla.params.effective import stages
+from dla.params.whole import Params
 
 START = 2.0  # seconds of each stage's beginning, imports above all, which do not grow
 # Settings to which the work is proportional, with the power.

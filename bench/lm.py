@@ -22,9 +22,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dla.settings.language import LanguageModel, Sampling
-from dla.settings.params import load_params
-from dla.text.lm import Logits, NextToken, RandomPassages, build_gpt
+from dla.language.lm import Logits, NextToken, RandomPassages, build_gpt
+from dla.language.settings import LanguageModel, Sampling
+from dla.params.file import load_params
 from dla.training import runtime
 from dla.training.fit import train_epoch
 from dla.training.optim import Steps, build_optimizer

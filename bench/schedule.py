@@ -240,7 +240,7 @@ def _full_seconds(demo: Mapping[str, float]) -> dict[str, float]:
     sys.path.insert(0, str(ROOT))  # a script's own folder is there, not the one above it
     from bench.estimate import full_seconds
 
-    from dla.settings.params import load_params
+    from dla.params.file import load_params
 
     return full_seconds(demo, load_params(ROOT / "params.yaml"))
 

@@ -28,12 +28,12 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from dla.models.registry import build
-from dla.settings.params import load_params
-from dla.settings.vision import ImageRun
+from dla.params.file import load_params
 from dla.training import runtime
 from dla.training.fit import CrossEntropy, train_epoch
 from dla.training.optim import Steps, build_optimizer
 from dla.vision.batches import Facts, ImageBatches, Split
+from dla.vision.settings import ImageRun
 from dla.vision.train import forward_flops
 
 # Images of one pass: enough that starting the workers is under a tenth of it.

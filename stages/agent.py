@@ -7,9 +7,9 @@ Writes models/agents/NAME.safetensors, metrics/agent/NAME.json, plots/agent/NAME
 """
 
 from dla.core import stage
+from dla.params.file import load_params
 from dla.rl.results import write_agents
 from dla.rl.train import train_agent
-from dla.settings.params import load_params
 
 
 def main(name: str) -> None:

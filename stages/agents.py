@@ -10,8 +10,8 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import read_metrics, write_metrics, write_table
+from dla.params.file import load_params
 from dla.rl.comparison import AGGREGATE, PROFILE, aggregate_rows, compare_agents, profile_rows
-from dla.settings.params import load_params
 
 
 def main() -> None:

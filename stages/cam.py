@@ -9,7 +9,7 @@ Writes data/cam/RUN/ID-CLASS.png, plots/cam/RUN.png, metrics/cam/RUN.json
 from pathlib import Path
 
 from dla.core import stage
-from dla.settings.params import load_params
+from dla.params.file import load_params
 from dla.vision.explain import explain
 from dla.vision.weights import read_classifier
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import write_table
-from dla.settings.params import load_params
-from dla.settings.text import LogisticRegressionHead
+from dla.params.file import load_params
 from dla.text.classify import train_logreg, train_mlp
 from dla.text.features import read_labelled
 from dla.text.results import write_results
+from dla.text.settings import LogisticRegressionHead
 from dla.training.fit import COLUMNS
 
 

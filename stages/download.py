@@ -10,9 +10,9 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.data import embedded, hub, web
-from dla.settings.data import TextSource
-from dla.settings.params import load_params
-from dla.settings.whole import lookup
+from dla.data.settings import TextSource
+from dla.params.file import load_params
+from dla.params.whole import lookup
 
 
 def main(name: str) -> None:

@@ -9,7 +9,7 @@ Writes data/features/NAME.safetensors
 from pathlib import Path
 
 from dla.core import stage
-from dla.settings.params import load_params
+from dla.params.file import load_params
 from dla.text.embed import embed
 
 

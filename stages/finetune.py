@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import write_metrics, write_table
-from dla.settings.params import load_params
+from dla.params.file import load_params
 from dla.text.finetune import finetune
 from dla.text.results import write_confusion
 from dla.training.fit import COLUMNS

@@ -13,8 +13,8 @@ from pathlib import Path
 from dla.core import stage
 from dla.core.artifacts import read_texts, write_metrics, write_text
 from dla.data.raw import ABSENT
-from dla.settings.params import load_params
-from dla.text.generate import as_markdown, continuations, read_speaker, token_count
+from dla.language.generate import as_markdown, continuations, read_speaker, token_count
+from dla.params.file import load_params
 from dla.training.runtime import start
 
 

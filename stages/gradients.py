@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import read_tensors, write_metrics, write_table
-from dla.settings.params import load_params
+from dla.params.file import load_params
 from dla.vision.gradients import COLUMNS, MAP_COLUMNS, dense_rows, gradient_metrics, map_rows, study_gradients
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import write_metrics, write_table, write_text
-from dla.settings.params import load_params
-from dla.text.lm import COLUMNS, train_lm
+from dla.language.lm import COLUMNS, train_lm
+from dla.params.file import load_params
 
 
 def main(name: str) -> None:

@@ -9,8 +9,8 @@ Writes data/pairs/curves/SEED.csv, data/pairs/gradients/SEED.csv, metrics/pair/S
 from pathlib import Path
 
 from dla.core import stage
-from dla.settings.params import load_params
-from dla.settings.whole import lookup
+from dla.params.file import load_params
+from dla.params.whole import lookup
 from dla.vision.pair import train_pair
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.data.origin import origin
-from dla.settings.params import load_params
-from dla.settings.whole import lookup
+from dla.params.file import load_params
+from dla.params.whole import lookup
 
 
 def main(name: str) -> None:

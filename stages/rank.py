@@ -11,11 +11,11 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import write_metrics, write_table, write_tensors
-from dla.settings.params import load_params
-from dla.settings.text import Rule
+from dla.params.file import load_params
 from dla.statistics.classifiers import PREDICTIONS
 from dla.text.rank import rank
 from dla.text.rules import apply_rule
+from dla.text.settings import Rule
 from dla.training.fit import COLUMNS
 
 

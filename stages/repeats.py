@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import write_metrics, write_table
-from dla.settings.params import load_params
+from dla.params.file import load_params
 from dla.vision.repeats import FINALS, final_rows, measures, read_origin, read_pairs, summarise
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import atomic
+from dla.params.file import load_params
 from dla.report.page import make_page
-from dla.settings.params import load_params
 
 
 def main() -> None:

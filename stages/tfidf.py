@@ -11,8 +11,8 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import write_tensors
-from dla.settings.params import load_params
-from dla.settings.whole import lookup
+from dla.params.file import load_params
+from dla.params.whole import lookup
 from dla.text.results import write_results
 from dla.text.tfidf import fit_words, read_splits
 

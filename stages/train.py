@@ -9,7 +9,7 @@ Writes models/NAME.safetensors, metrics/train/NAME.json, plots/train/NAME.csv, d
 from pathlib import Path
 
 from dla.core import stage
-from dla.settings.params import load_params
+from dla.params.file import load_params
 from dla.vision.train import train_image_run
 
 

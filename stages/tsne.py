@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import read_texts, write_figure, write_metrics, write_table
-from dla.settings.params import load_params
+from dla.params.file import load_params
 from dla.text.features import read_labelled
 from dla.text.tsne import COLUMNS, choose, embed_in_plane, figure, plane_metrics, rows
 

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from dla.settings.agents import DQNRun, PPORun
+from dla.rl.settings import DQNRun, PPORun
 
 
 class Chain(gymnasium.Env[Any, Any]):

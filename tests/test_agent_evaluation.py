@@ -20,8 +20,8 @@ from dla.rl.evaluate import actions, evaluate, judge
 from dla.rl.normalization import ReturnScale, Standardize
 from dla.rl.results import load_net, read_agent, write_agents
 from dla.rl.seeds import PARTS, SPAN, first_seed
+from dla.rl.settings import DQNRun, PPORun
 from dla.rl.train import TrainedAgent, train_agent
-from dla.settings.agents import DQNRun, PPORun
 from dla.training.checkpoint import Checkpoint
 from tests.agent_runs import Seeds, dqn, ppo
 

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import stats
 
+from dla.params.file import load_params
 from dla.report import agents as report
 from dla.report.results import Results
 from dla.rl.comparison import aggregate_rows, compare_agents, environments, profile_rows
 from dla.rl.evaluate import summary, write_gif
-from dla.settings.agents import AgentComparison
-from dla.settings.params import load_params
+from dla.rl.settings import AgentComparison
 from dla.statistics.agents import (
     Bootstrap,
     aggregate,

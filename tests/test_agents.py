@@ -28,8 +28,8 @@ from dla.rl.ppo import PPO, ActorCritic, Rollout, advantages
 from dla.rl.replay import Buffer, Steps, Transitions
 from dla.rl.results import read_agent, write_agents
 from dla.rl.rooms import BEAMS, FORWARD, LEFT, RANGE, RIGHT, ROBOT, SIDE, STRIDE, Rooms
+from dla.rl.settings import DQNRun, PPORun
 from dla.rl.train import Progress, TrainedAgent, train_agent
-from dla.settings.agents import DQNRun, PPORun
 from dla.training.checkpoint import Checkpoint
 from tests.agent_runs import dqn, ppo
 

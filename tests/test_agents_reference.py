@@ -22,7 +22,7 @@ from dla.rl.dqn import DQN
 from dla.rl.environments import make_environments
 from dla.rl.ppo import PPO, Rollout, advantages
 from dla.rl.replay import Transitions
-from dla.settings.agents import DQNRun, PPORun
+from dla.rl.settings import DQNRun, PPORun
 
 DISCOUNT, LAMBDA, CLIP, RATE, NORM = 0.97, 0.9, 0.2, 3e-3, 0.5
 VALUE, ENTROPY = 0.5, 0.01  # coefficients of the loss

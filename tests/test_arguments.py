@@ -12,7 +12,7 @@ from PIL import Image
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from dla.cli.main import main
-from dla.text.characters import build_tokenizer
+from dla.language.characters import build_tokenizer
 
 COMMAND = [sys.executable, "-c", "from dla.cli.main import run; run()"]
 TEXT = "the quick brown fox jumps over the lazy dog"

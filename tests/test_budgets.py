@@ -21,9 +21,9 @@ import torch
 from ruamel.yaml import YAML
 
 from dla.data.raw import ABSENT, TEXT
-from dla.effective import stages
-from dla.settings.budgets import Budget
-from dla.settings.params import load_params
+from dla.params.budgets import Budget
+from dla.params.effective import stages
+from dla.params.file import load_params
 
 from .conftest import ROOT
 from .real import POEM, write_encoder, write_generator, write_pictures, write_questions, write_texts

@@ -15,7 +15,6 @@ from torch import nn
 from dla.core.artifacts import write_tensors
 from dla.core.errors import UserError
 from dla.models.registry import build
-from dla.settings.vision import Explanation
 from dla.vision.cam import activation_maps, enlarge, evidence, rescale
 from dla.vision.explain import explain
 from dla.vision.localisation import (
@@ -26,6 +25,7 @@ from dla.vision.localisation import (
     max_box_accuracy,
     pointing_hits,
 )
+from dla.vision.settings import Explanation
 from dla.vision.weights import Classifier
 
 from .test_models import CONVOLUTIONAL, MODELS, SHAPE

@@ -18,8 +18,8 @@ from dla.core.artifacts import read_tensors
 from dla.core.errors import UserError
 from dla.data import embedded, scenes
 from dla.data.images import prepare
-from dla.settings.data import Images
-from dla.settings.params import load_params
+from dla.data.settings import Images
+from dla.params.file import load_params
 
 from .conftest import ROOT, run_stage
 

@@ -18,9 +18,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from dla.core.errors import UserError
+from dla.params.file import load_params
 from dla.report.drawn import file_name
 from dla.report.tables import with_tables
-from dla.settings.params import load_params
 
 from .conftest import ROOT
 from .pages import PAGES, assert_shows, blocks, edit, follow

@@ -22,15 +22,15 @@ from huggingface_hub import constants
 from dla.cli.doctor import READY
 from dla.cli.main import main
 from dla.core.errors import UserError
+from dla.data.settings import DatasetSource, ModelSource, Source, TextSource
 from dla.doctor import machine, sources, workflow
 from dla.doctor.disk import disk
 from dla.doctor.downloads import downloads
 from dla.doctor.finding import Finding, bytes_in_words
 from dla.doctor.lock import Lock, read_lock
 from dla.doctor.sources import Availability, look
-from dla.settings.data import DatasetSource, ModelSource, Source, TextSource
-from dla.settings.params import load_params
-from dla.settings.training import Runtime
+from dla.params.file import load_params
+from dla.training.settings import Runtime
 
 from .conftest import ROOT
 

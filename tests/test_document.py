@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dla.core.document import DEEPEST, read_document
 from dla.core.errors import UserError
-from dla.settings.document import DEEPEST, read_document
 
 LEVELS = "abcdefghi"
 BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(

@@ -13,8 +13,7 @@ import torch
 from torch import nn
 
 from dla.core.errors import UserError
-from dla.settings.training import Training
-from dla.text.lm import NextToken
+from dla.language.lm import NextToken
 from dla.text.losses import RankingLoss
 from dla.training.checkpoint import Checkpoint
 from dla.training.fit import (
@@ -27,6 +26,7 @@ from dla.training.fit import (
 )
 from dla.training.optim import Steps, build_optimizer, learning_rate_at
 from dla.training.runtime import Plan
+from dla.training.settings import Training
 
 PLAN = Plan(torch.device("cpu"), torch.float32, False, "for a test")
 
@@ -212,7 +212,7 @@ def test_optimizers_step_as_torchs_do_also_after_a_restart(
 def test_training_does_not_import_the_compiler() -> None:
     code = """
 import sys, torch
-from dla.settings.training import Training
+from dla.training.settings import Training
 from dla.training.optim import Steps, build_optimizer
 model = torch.nn.Linear(2, 1)
 wanted = Training(epochs=1, batch_size=2, optimizer="adamw", learning_rate=0.01)

@@ -36,16 +36,16 @@ from dla.core.artifacts import (
     write_tensors,
     write_texts,
 )
-from dla.effective import stages
+from dla.language.characters import build_tokenizer
+from dla.language.lm import build_gpt
 from dla.models.registry import build
+from dla.models.settings import MLPModel
+from dla.params.effective import stages
+from dla.params.file import load_params
 from dla.report.results import Results
 from dla.rl.ppo import ActorCritic
 from dla.rl.results import read_agent
-from dla.settings.models import MLPModel
-from dla.settings.params import load_params
-from dla.text.characters import build_tokenizer
 from dla.text.heads import read_text_classifier
-from dla.text.lm import build_gpt
 from dla.text.perceptron import perceptron
 from dla.training.checkpoint import Checkpoint
 from dla.vision.batches import read_split

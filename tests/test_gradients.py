@@ -14,10 +14,9 @@ import torch
 from torch import nn
 
 from dla.models.registry import build, layer_groups
-from dla.settings.models import DeepCNNModel, ResNetModel
-from dla.settings.training import Runtime
-from dla.settings.vision import GradientStudy
+from dla.models.settings import DeepCNNModel, ResNetModel
 from dla.training.fit import CrossEntropy
+from dla.training.settings import Runtime
 from dla.vision.batches import ImageBatches, read_split
 from dla.vision.gradients import (
     Recorded,
@@ -29,6 +28,7 @@ from dla.vision.gradients import (
     study_gradients,
 )
 from dla.vision.groups import GroupGradients
+from dla.vision.settings import GradientStudy
 
 STUDY = GradientStudy(
     data="mnist",

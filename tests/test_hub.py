@@ -8,7 +8,7 @@ import pytest
 
 from dla.core.errors import UserError
 from dla.data.hub import download
-from dla.settings.data import DatasetSource, ModelSource
+from dla.data.settings import DatasetSource, ModelSource
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from dla.params.file import load_params
 from dla.report.laboratories import ACCURACY
-from dla.settings.params import load_params
 
 from .conftest import ROOT
 

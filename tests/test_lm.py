@@ -20,14 +20,14 @@ from dla.cli.main import main
 from dla.core.artifacts import read_texts, write_texts
 from dla.core.errors import UserError
 from dla.data import corpus, web
-from dla.settings.data import Corpus, TextSource
-from dla.settings.language import Generation, LanguageModel, Sampling
-from dla.text.characters import UNKNOWN, build_tokenizer, tokens_of, unknown_characters
-from dla.text.generate import Continuation, Speaker, as_markdown, continuations, read_speaker, token_count
-from dla.text.lm import Logits, NextToken, Passages, RandomPassages, build_gpt
-from dla.text.speakers import parse_sampling
-from dla.text.stream import stream
-from dla.text.verse import Passage, known_words, longest_copy, quality, rhyme, rhyming_tercets, syllables, words
+from dla.data.settings import Corpus, TextSource
+from dla.language.characters import UNKNOWN, build_tokenizer, tokens_of, unknown_characters
+from dla.language.generate import Continuation, Speaker, as_markdown, continuations, read_speaker, token_count
+from dla.language.lm import Logits, NextToken, Passages, RandomPassages, build_gpt
+from dla.language.settings import Generation, LanguageModel, Sampling
+from dla.language.speakers import parse_sampling
+from dla.language.stream import stream
+from dla.language.verse import Passage, known_words, longest_copy, quality, rhyme, rhyming_tercets, syllables, words
 from dla.training.optim import Steps, build_optimizer
 
 from .conftest import run_stage

@@ -11,7 +11,7 @@ from torch import nn
 
 from dla.models.mlp import SkipBlock
 from dla.models.registry import BUILDERS, build, count_parameters
-from dla.settings.models import CNNModel, DeepCNNModel, MLPModel, Model, ResNetModel
+from dla.models.settings import CNNModel, DeepCNNModel, MLPModel, Model, ResNetModel
 
 SHAPE = (3, 32, 32)
 

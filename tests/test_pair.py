@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from dla.data.pixels import channel_statistics
-from dla.settings.models import MLPModel
-from dla.settings.params import load_params
-from dla.settings.training import Runtime, Tracking
-from dla.settings.vision import ImageRun
+from dla.models.settings import MLPModel
+from dla.params.file import load_params
+from dla.training.settings import Runtime, Tracking
 from dla.vision.batches import Split, read_split
+from dla.vision.settings import ImageRun
 from dla.vision.splits import read_training
 from dla.vision.train import Trained, train_image_run
 

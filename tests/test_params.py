@@ -12,11 +12,11 @@ import pytest
 
 from dla.cli.main import main
 from dla.core.errors import UserError
-from dla.effective import effective
-from dla.settings import params as module
-from dla.settings.budgets import TrainCaps, cap_run
-from dla.settings.params import load_params
-from dla.settings.text import Ranking
+from dla.params.budgets import TrainCaps, cap_run
+from dla.params.effective import effective
+from dla.params.file import load_params
+from dla.params import file as module
+from dla.text.settings import Ranking
 
 from .conftest import ROOT, run_stage
 
@@ -293,7 +293,7 @@ def test_full_caps_nothing(project: Path, change: Change) -> None:
 
 def test_every_setting_has_its_meaning_beside_it() -> None:
     """A setting whose name does not say everything has a comment, from which the reference is made."""
-    for file in [Path(module.__file__), *(ROOT / "src/dla/settings").glob("*.py")]:
+    for file in [Path(module.__file__), *(ROOT / "src/dla").glob("*/settings.py")]:
         tree = ast.parse(file.read_text())
         assert all(ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef)), file
     assert {field.name for field in fields(TrainCaps)} == {"epochs", "examples", "batch_size", "width"}

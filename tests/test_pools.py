@@ -35,7 +35,7 @@ TORCH = """
 import os, sys, time
 from dla.core import stage
 import torch
-from dla.settings.training import Runtime
+from dla.training.settings import Runtime
 from dla.training.runtime import start
 
 def compute():

@@ -15,11 +15,11 @@ from sklearn.datasets import load_sample_images
 
 from dla.cli.main import main
 from dla.core.artifacts import read_tensors, write_tensors
+from dla.core.parsing import parse
 from dla.data.pixels import to_pixels
 from dla.models.registry import build
-from dla.settings.models import ResNetModel
-from dla.settings.parsing import parse
-from dla.settings.vision import ImageRun
+from dla.models.settings import ResNetModel
+from dla.vision.settings import ImageRun
 from dla.vision.weights import read_classifier
 
 CLASSES = ("airplane", "cat", "golden retriever")

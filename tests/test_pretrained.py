@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT2LMHeadModel
 
 from dla.core.errors import UserError
-from dla.text.characters import build_tokenizer
+from dla.language.characters import build_tokenizer
+from dla.language.generate import read_speaker
 from dla.text.encode import read_encoder, read_pretrained
-from dla.text.generate import read_speaker
 
 TEXT = "the quick brown fox jumps over the lazy dog"
 Tensors = dict[str, torch.Tensor]

@@ -10,19 +10,19 @@ from importlib import import_module
 
 import pytest
 
+from dla.params.whole import Params
 from dla.report.comments import comments
 from dla.report.reference import page
-from dla.settings.text import Embedding
-from dla.settings.training import Training
-from dla.settings.whole import Params
+from dla.text.settings import Embedding
+from dla.training.settings import Training
 
 from .conftest import ROOT
 
 
 def schemas() -> Iterator[type]:
-    """Every dataclass of dla.settings."""
-    for file in sorted((ROOT / "src/dla/settings").glob("[a-z]*.py")):
-        module = import_module(f"dla.settings.{file.stem}")
+    """Every dataclass of settings."""
+    for file in sorted((ROOT / "src/dla").glob("*/settings.py")):
+        module = import_module(f"dla.{file.parent.name}.settings")
         yield from (
             found
             for _, found in inspect.getmembers(module, is_dataclass)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dla.settings.vision import Repeats
 from dla.vision.repeats import final_rows, measures, summarise
+from dla.vision.settings import Repeats
 
 SETTINGS = Repeats(seeds=(1, 2), loss=1.0, confidence=0.95)
 

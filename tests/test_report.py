@@ -11,6 +11,11 @@ import pytest
 
 from dla.core.errors import UserError
 from dla.data.origin import origin
+from dla.data.settings import DatasetSource, ModelSource, TextSource
+from dla.language.generate import Continuation
+from dla.models.settings import ResNetModel
+from dla.params.file import load_params
+from dla.params.whole import Params
 from dla.report import depth, features, gradients, looks, skips, verse
 from dla.report.chapter import Chart, Picture, Table
 from dla.report.circumstances import circumstances, cuts, flat
@@ -19,15 +24,10 @@ from dla.report.laboratories import ACCURACY
 from dla.report.page import make_page
 from dla.report.results import Results
 from dla.report.statements import Share, compare, p_value
-from dla.settings.data import DatasetSource, ModelSource, TextSource
-from dla.settings.models import ResNetModel
-from dla.settings.params import load_params
-from dla.settings.text import LogisticRegressionHead, MLPHead, Ranking
-from dla.settings.vision import Pair
-from dla.settings.whole import Params
 from dla.statistics.classifiers import Comparison
-from dla.text.generate import Continuation
+from dla.text.settings import LogisticRegressionHead, MLPHead, Ranking
 from dla.vision.repeats import measures, summarise
+from dla.vision.settings import Pair
 
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params.yaml")

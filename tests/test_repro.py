@@ -18,7 +18,7 @@ import pyarrow.parquet
 import pytest
 from ruamel.yaml import YAML
 
-from dla.settings.params import load_params
+from dla.params.file import load_params
 
 from .conftest import ROOT
 

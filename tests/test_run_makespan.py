@@ -15,7 +15,7 @@ import pytest
 from bench.estimate import START, amount_of_work, full_seconds
 from bench.schedule import Machine, Work, bounds, makespan, simulate
 
-from dla.settings.params import load_params
+from dla.params.file import load_params
 
 ROOT = Path(__file__).parents[1]
 

@@ -13,12 +13,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from dla.core.artifacts import write_tensors
 from dla.core.errors import UserError, is_beyond_memory
-from dla.settings.params import load_params
-from dla.settings.training import Runtime, Tracking, Training
+from dla.params.file import load_params
 from dla.text import tfidf, tsne
 from dla.text.batches import TokenBatches, VectorBatches
 from dla.text.features import read_labelled
 from dla.training.job import Job
+from dla.training.settings import Runtime, Tracking, Training
 
 from .conftest import ROOT
 

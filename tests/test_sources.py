@@ -16,7 +16,7 @@ from PIL import Image
 
 from dla.core.errors import UserError
 from dla.data import images, questions, texts, web
-from dla.settings.data import Images, Questions, Texts, TextSource
+from dla.data.settings import Images, Questions, Texts, TextSource
 
 IMAGES = Images(
     kind="images",

@@ -26,8 +26,6 @@ from dla.cli.main import main
 from dla.core.artifacts import read_metrics, read_table, read_tensors, read_texts, write_tensors, write_texts
 from dla.core.errors import UserError
 from dla.data import embedded
-from dla.settings.text import Embedding, LogisticRegressionHead, MLPHead, Rule, WordCounts
-from dla.settings.training import Runtime, Tracking
 from dla.text.batches import TokenBatches
 from dla.text.classify import softmax, train_logreg, train_mlp
 from dla.text.embed import embed
@@ -40,8 +38,10 @@ from dla.text.rank import option_vectors
 from dla.text.results import write_results
 from dla.text.rules import apply_rule
 from dla.text.scores import answer_metrics, calibration_error, chosen_options, classification
+from dla.text.settings import Embedding, LogisticRegressionHead, MLPHead, Rule, WordCounts
 from dla.text.tfidf import fit_words, read_words
 from dla.training.runtime import CPU
+from dla.training.settings import Runtime, Tracking
 
 RUNTIME = Runtime(device="cpu", precision="float32", compile="never", threads=1)
 SILENT = Tracking(tensorboard=False, wandb=False)
@@ -274,8 +274,8 @@ def test_joint_features_are_those_of_the_pairs(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dla.settings.text import Embedding
-from dla.settings.training import Runtime
+from dla.text.settings import Embedding
+from dla.training.settings import Runtime
 from dla.text import encode, embed
 encode.BATCH_TOKENS["cpu"], encode.SHARD_TOKENS = 40, 1
 stop_after, shards = int(sys.argv[1]), []

@@ -12,8 +12,8 @@ import pytest
 from dla.core.artifacts import read_texts
 from dla.core.errors import UserError
 from dla.data import docstrings, embedded, questions, texts
-from dla.settings.data import Questions, Texts
-from dla.settings.params import load_params
+from dla.data.settings import Questions, Texts
+from dla.params.file import load_params
 
 from .conftest import ROOT
 

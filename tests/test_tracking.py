@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dla.core.errors import UserError
-from dla.settings.training import Tracking
 from dla.training.fit import Epoch, Scores
+from dla.training.settings import Tracking
 from dla.training.tracking import observers
 
 TENSORBOARD = Tracking(tensorboard=True, wandb=False)

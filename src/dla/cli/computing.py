@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dla.core import pools
-from dla.settings.params import PARAMS_FILE, load_params
+from dla.params.file import PARAMS_FILE, load_params
 
 
 def limit_threads() -> None:

@@ -9,7 +9,7 @@ from dla.cli.computing import limit_threads
 from dla.cli.options import count, model_name, seed, text
 from dla.cli.parser import Commands, Parser, add_command
 from dla.core.errors import UserError
-from dla.settings.params import load_params
+from dla.params.file import load_params
 
 
 def add(commands: Commands[Parser]) -> None:
@@ -58,9 +58,9 @@ def add(commands: Commands[Parser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit code."""
     limit_threads()
-    from dla.text.characters import START, tokens_of
-    from dla.text.speakers import find_speaker, parse_sampling
-    from dla.text.stream import stream
+    from dla.language.characters import START, tokens_of
+    from dla.language.speakers import find_speaker, parse_sampling
+    from dla.language.stream import stream
 
     sampling = parse_sampling(options.sample)
     model = options.model or next(iter(load_params().lm), None)

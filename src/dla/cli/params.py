@@ -9,10 +9,10 @@ from dataclasses import fields
 
 from dla.cli.candidates import offer_names
 from dla.cli.parser import Commands, Parser, add_command
-from dla.effective import effective, stages
-from dla.settings.params import load_params
-from dla.settings.parsing import refer
-from dla.settings.whole import Params
+from dla.core.parsing import refer
+from dla.params.effective import effective, stages
+from dla.params.file import load_params
+from dla.params.whole import Params
 
 
 def add(commands: Commands[Parser]) -> None:

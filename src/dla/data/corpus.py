@@ -9,7 +9,7 @@ from pathlib import Path
 from dla.core.artifacts import write_texts
 from dla.core.errors import UserError
 from dla.data.raw import TEXT
-from dla.settings.data import Corpus
+from dla.data.settings import Corpus
 
 SPLITS = ("train", "validation", "test")
 

@@ -14,9 +14,9 @@ import datasets
 
 from dla.core.artifacts import atomic
 from dla.core.errors import UserError
+from dla.core.parsing import did_you_mean
 from dla.data import docstrings, encoder, scenes
 from dla.data.raw import ABSENT, TEXT
-from dla.settings.parsing import did_you_mean
 
 if not sys.stderr.isatty():
     datasets.disable_progress_bars()

@@ -21,7 +21,7 @@ from huggingface_hub.errors import (
 
 from dla.core.artifacts import atomic
 from dla.core.errors import UserError
-from dla.settings.data import DatasetSource, ModelSource
+from dla.data.settings import DatasetSource, ModelSource
 
 HubSource = DatasetSource | ModelSource
 

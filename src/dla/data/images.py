@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dla.core.artifacts import write_tensors
 from dla.data.pixels import channel_statistics, to_pixels
+from dla.data.settings import Images
 from dla.data.sources import broken, class_names, hold_out, read_labels, read_source, require_pictures
-from dla.settings.data import Images
 
 
 def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:

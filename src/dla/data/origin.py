@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fsspec.utils import get_protocol
 
-from dla.settings.data import Source, TextSource
+from dla.data.settings import Source, TextSource
 
 
 def origin(source: Source, budget: str) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 
 from dla.core.artifacts import write_texts
 from dla.core.errors import UserError
+from dla.data.settings import Questions
 from dla.data.sources import read_source, require_texts
-from dla.settings.data import Questions
 
 COLUMNS = ("example_id", "article", "question", "options", "answer")
 LETTERS = "ABCD"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from dla.core.artifacts import write_texts
+from dla.data.settings import Texts
 from dla.data.sources import class_names, hold_out, read_labels, read_source, require_texts
-from dla.settings.data import Texts
 
 
 def prepare(raw: Path, settings: Texts, prepared: Path, source: str) -> None:

@@ -12,7 +12,7 @@ from fsspec.utils import get_protocol
 from dla.core.artifacts import atomic
 from dla.core.errors import UserError
 from dla.data.raw import TEXT
-from dla.settings.data import TextSource
+from dla.data.settings import TextSource
 
 PATIENCE = 20.0
 

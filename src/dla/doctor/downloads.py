@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from huggingface_hub import constants
 
+from dla.data.settings import TextSource
 from dla.doctor import sources
 from dla.doctor.finding import Finding, bytes_in_words
 from dla.doctor.sources import Availability
-from dla.settings.data import TextSource
-from dla.settings.whole import Params
+from dla.params.whole import Params
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ import subprocess
 from dataclasses import replace
 
 from dla.core.errors import UserError
+from dla.core.parsing import refer
 from dla.doctor import machine, sources, workflow
 from dla.doctor.disk import disk
 from dla.doctor.downloads import downloads
 from dla.doctor.finding import Finding
 from dla.doctor.lock import read_lock
 from dla.doctor.stages import plan_for_another_budget, plan_run
-from dla.settings.params import load_params
-from dla.settings.parsing import refer
-from dla.settings.whole import Params
+from dla.params.file import load_params
+from dla.params.whole import Params
 
 DATA = {
     "embedded": "data that the dependencies carry",

@@ -10,7 +10,7 @@ import sys
 from dla.core.cores import cores
 from dla.core.errors import UserError
 from dla.doctor.finding import Finding
-from dla.settings.training import Runtime
+from dla.training.settings import Runtime
 
 PYTHONS = ((3, 11), (3, 14))  # the first that will do, and the first that will not, as pyproject.toml says
 

@@ -24,7 +24,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from dla.settings.data import DatasetSource, ModelSource, Source, TextSource
+from dla.data.settings import DatasetSource, ModelSource, Source, TextSource
 
 HubSource = DatasetSource | ModelSource
 TIMEOUT = 3.0  # seconds that connecting to the Hub, or waiting for it, may take

@@ -10,8 +10,8 @@ from dla.core.errors import UserError
 from dla.doctor import workflow
 from dla.doctor.finding import Finding
 from dla.doctor.lock import Lock
-from dla.effective import stages
-from dla.settings.whole import Params
+from dla.params.effective import stages
+from dla.params.whole import Params
 
 
 @dataclass(frozen=True)

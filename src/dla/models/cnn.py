@@ -9,7 +9,7 @@ from torch import nn
 
 from dla.models.layers import Dropout, convolution
 from dla.models.registry import InputShape, register
-from dla.settings.models import CNNModel
+from dla.models.settings import CNNModel
 
 
 @register("cnn")

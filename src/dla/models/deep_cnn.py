@@ -12,7 +12,7 @@ from torch import nn
 
 from dla.models.layers import convolution
 from dla.models.registry import InputShape, register
-from dla.settings.models import DeepCNNModel
+from dla.models.settings import DeepCNNModel
 
 
 @register("plain_cnn")

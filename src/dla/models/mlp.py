@@ -10,7 +10,7 @@ from torch import nn
 
 from dla.models.layers import Dropout
 from dla.models.registry import InputShape, register
-from dla.settings.models import MLPModel
+from dla.models.settings import MLPModel
 
 
 @register("mlp")

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from dla.settings.models import Model
-from dla.settings.parsing import did_you_mean
+from dla.core.parsing import did_you_mean
+from dla.models.settings import Model
 
 InputShape = tuple[int, int, int]  # channels, height, width
 

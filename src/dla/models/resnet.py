@@ -16,7 +16,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from dla.models.layers import ZeroPadding
 from dla.models.registry import InputShape, register
-from dla.settings.models import ResNetModel
+from dla.models.settings import ResNetModel
 
 
 class PlainBlock(BasicBlock):

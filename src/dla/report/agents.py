@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from dla.params.whole import Params
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
 from dla.report.results import Results
 from dla.report.statements import count, p_value, percent
-from dla.settings.whole import Params
 
 Judged = dict[str, dict[str, Any]]  # metrics by run
 SCORE = "normalised score: 0 random actions, 1 the threshold or success in every episode"

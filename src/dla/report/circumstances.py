@@ -8,9 +8,9 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from dla.effective import Settings, stages
+from dla.params.effective import Settings, stages
+from dla.params.whole import Params
 from dla.report.chapter import Table
-from dla.settings.whole import Params
 
 LIBRARIES = ("torch", "torchvision", "transformers", "scikit-learn", "gymnasium", "dvc")
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dla.models.settings import DeepCNNModel
+from dla.params.whole import Params
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Table
 from dla.report.laboratories import ACCURACY, LABORATORY, NONE
 from dla.report.results import Results, Row
 from dla.report.sources import Origin, about, title
 from dla.report.statements import Share, compare, count
-from dla.settings.models import DeepCNNModel
-from dla.settings.vision import ImageRun
-from dla.settings.whole import Params
 from dla.statistics.classifiers import compare_cases
+from dla.vision.settings import ImageRun
 
 Tested = dict[str, tuple[ImageRun, Row, Share]]  # runs by name: settings, metrics, accuracy on the test pictures
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dla.data.settings import Questions
+from dla.params.whole import Params
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
 from dla.report.laboratories import ACCURACY, LABORATORY, NONE
 from dla.report.results import Results
 from dla.report.sources import Origin, about, title
 from dla.report.statements import Share, compare, count, p_value, percent
-from dla.settings.data import Questions
-from dla.settings.whole import Params
 from dla.statistics.classifiers import Comparison, compare_cases
 from dla.statistics.intervals import CONFIDENCE
 from dla.statistics.multiplicity import holm

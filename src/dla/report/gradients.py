@@ -6,10 +6,10 @@ from collections import defaultdict
 from statistics import median
 from typing import Any
 
+from dla.params.whole import Params
 from dla.report import charts
 from dla.report.chapter import Block, Chart, Table
 from dla.report.results import Results, Row
-from dla.settings.whole import Params
 
 INITIALISATIONS = {"default": "PyTorch's default initialisation", "he": "He's initialisation"}
 VANISHED = 0.01  # of the last convolution's gradient: where the first one has less, it is called vanished

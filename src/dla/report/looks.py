@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from dla.params.whole import Params
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
 from dla.report.results import Results
 from dla.report.sources import about
 from dla.report.statements import Share, compare, percent, points
-from dla.settings.whole import Params
 from dla.statistics.classifiers import Comparison
 
 Explained = dict[str, dict[str, Any]]  # metrics by run

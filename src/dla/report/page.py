@@ -9,12 +9,12 @@ from types import ModuleType
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dla.core.errors import UserError
+from dla.params.whole import Params
 from dla.report import agents, depth, features, looks, skips, verse
 from dla.report.chapter import Chapter, Chart
 from dla.report.circumstances import circumstances, cuts
 from dla.report.offline import vega
 from dla.report.results import Results
-from dla.settings.whole import Params
 
 CHAPTERS = (depth, skips, looks, features, verse, agents)
 VEGA_LITE = "6.4"  # the version of Altair's specifications

@@ -1,4 +1,4 @@
-"""The reference of every parameter, made from the dataclasses of dla.settings and the comments beside their fields.
+"""The reference of every parameter, made from the dataclasses of the settings of each chapter and the comments beside their fields.
 
     python -m dla.report.reference
 
@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from pydantic.fields import FieldInfo
 
+from dla.params.whole import Params
 from dla.report.comments import comments
-from dla.settings.whole import Params
 
 INTRODUCTION = """# Every parameter
 

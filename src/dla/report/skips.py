@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
+from dla.models.settings import ResNetModel
+from dla.params.whole import Params
 from dla.report import charts, gradients
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Table
 from dla.report.results import Results
 from dla.report.sources import about
 from dla.report.statements import p_value, percent
-from dla.settings.models import ResNetModel
-from dla.settings.vision import Contender, Pair
-from dla.settings.whole import Params
+from dla.vision.settings import Contender, Pair
 
 MEASURES = {  # of metrics/repeats.json: what they are called, and whether they are shares
     "test_accuracy": ("test accuracy", True),

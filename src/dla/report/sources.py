@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dla.settings.data import TextSource
-from dla.settings.whole import Params
+from dla.data.settings import TextSource
+from dla.params.whole import Params
 
 Origin = tuple[str, str]  # a key of `data`, and what metrics about it have as `data`: embedded, hub, web, folder, file
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dla.params.whole import Params
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Passage, Table
 from dla.report.laboratories import TOKENS
 from dla.report.results import Results
 from dla.report.sources import Origin, about, title
 from dla.report.statements import count, percent
-from dla.settings.whole import Params
 
 QUALITY: dict[str, tuple[str, Callable[[float], str]]] = {  # of metrics/lm: what it is called, and how it is written
     "known_words": ("words that occur in the training text", percent),

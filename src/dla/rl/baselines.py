@@ -14,7 +14,7 @@ from dla.rl.environments import Place
 from dla.rl.evaluate import Evaluation, Policy, evaluate
 from dla.rl.rooms import FORWARD, LEFT, RIGHT, TURN
 from dla.rl.seeds import first_seed
-from dla.settings.agents import AgentRun
+from dla.rl.settings import AgentRun
 
 
 @dataclass(frozen=True)

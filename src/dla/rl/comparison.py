@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dla.settings.agents import AgentComparison
+from dla.rl.settings import AgentComparison
 from dla.statistics.agents import (
     Bootstrap,
     Scores,

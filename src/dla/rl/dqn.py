@@ -18,7 +18,7 @@ from dla.rl.environments import Environments, Transition, Update
 from dla.rl.nets import Adam, sizes
 from dla.rl.normalization import ReturnScale, Standardize
 from dla.rl.replay import Buffer, Steps, Transitions
-from dla.settings.agents import DQNRun
+from dla.rl.settings import DQNRun
 
 
 class QNet(nn.Module):

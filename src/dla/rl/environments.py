@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dla.core.errors import UserError
 from dla.rl.navigation import VectorNavigation
-from dla.settings.agents import AgentRun
+from dla.rl.settings import AgentRun
 
 EPISODES = ("finished", "returns", "lengths")  # of the episodes in progress
 CARTPOLE = ("state", "steps", "prev_done")  # what changes in gymnasium's vector CartPole, beside its generator

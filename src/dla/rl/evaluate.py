@@ -20,7 +20,7 @@ from dla.core.artifacts import atomic
 from dla.core.errors import UserError
 from dla.rl.environments import Environments, Place
 from dla.rl.seeds import Part, first_seed
-from dla.settings.agents import AgentRun
+from dla.rl.settings import AgentRun
 from dla.statistics.intervals import cut, student, wilson
 
 Policy = Callable[[NDArray[Any]], NDArray[Any]]  # actions for the observations (N, ...) of so many copies

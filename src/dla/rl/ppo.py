@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from dla.rl.environments import Environments, Update
 from dla.rl.nets import Adam, Normal, Softmax, hidden_layers, linear, sizes
 from dla.rl.normalization import ReturnScale, Standardize
-from dla.settings.agents import PPORun
+from dla.rl.settings import PPORun
 
 
 class ActorCritic(nn.Module):

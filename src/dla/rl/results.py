@@ -11,16 +11,16 @@ import torch
 from dla.core.artifacts import read_tensors, write_metrics, write_table, write_tensors
 from dla.core.contents import load_weights
 from dla.core.errors import UserError
+from dla.core.parsing import parse_kept
+from dla.params.file import untrained
 from dla.rl.baselines import RULES, baselines
 from dla.rl.dqn import QNet
 from dla.rl.environments import Place
 from dla.rl.evaluate import record, summary, write_gif
 from dla.rl.ppo import ActorCritic
 from dla.rl.seeds import first_seed
+from dla.rl.settings import Agent, DQNRun, PPORun
 from dla.rl.train import TrainedAgent, all_rows, curves
-from dla.settings.agents import Agent, DQNRun, PPORun
-from dla.settings.params import untrained
-from dla.settings.parsing import parse_kept
 
 MODELS = Path("models/agents")
 

@@ -16,7 +16,7 @@ from dla.rl.environments import Environments, Place
 from dla.rl.evaluate import Evaluation, judge
 from dla.rl.ppo import PPO
 from dla.rl.seeds import first_seed
-from dla.settings.agents import DQNRun, PPORun
+from dla.rl.settings import DQNRun, PPORun
 from dla.training.checkpoint import Checkpoint
 from dla.training.runtime import keep_freed_memory, seed_everything
 

@@ -15,14 +15,14 @@ from torch import nn
 
 from dla.core.artifacts import write_tensors
 from dla.models.registry import count_parameters
-from dla.settings.text import LogisticRegressionHead, MLPHead
-from dla.settings.training import Runtime, Tracking
 from dla.text.batches import VectorBatches
 from dla.text.features import Labelled, read_labelled
 from dla.text.linear import fit_best
 from dla.text.perceptron import perceptron
+from dla.text.settings import LogisticRegressionHead, MLPHead
 from dla.training.job import Job, Outcome
 from dla.training.runtime import Plan, seed_everything, start
+from dla.training.settings import Runtime, Tracking
 
 EVALUATION_BATCH = 1024
 

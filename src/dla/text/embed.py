@@ -12,12 +12,12 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from dla.core.artifacts import read_texts, write_tensors
-from dla.settings.text import Embedding, Excerpt
-from dla.settings.training import Runtime
 from dla.text.encode import BATCH_TOKENS, Encoder, Tokens, distinct, encode, read_encoder, tokenize
 from dla.text.joint import joint_tokens
+from dla.text.settings import Embedding, Excerpt
 from dla.training.checkpoint import Checkpoint
 from dla.training.runtime import plan, start
+from dla.training.settings import Runtime
 
 SPLITS = ("train", "validation", "test")
 

@@ -16,17 +16,17 @@ from torch import nn
 from dla.core.artifacts import Metadata, atomic, read_texts, write_metrics
 from dla.models.layers import keep_float32, replace_dropout
 from dla.models.registry import count_parameters
-from dla.settings.text import Excerpt, FineTuning
-from dla.settings.training import Runtime, Tracking
 from dla.text.batches import TokenBatches
 from dla.text.embed import LEVELS, levels, split_rows, targets
 from dla.text.encode import Tokens, read_pretrained, show_mean, token_limit, tokenize
 from dla.text.joint import joint_tokens
 from dla.text.losses import RankingLoss
 from dla.text.scores import LETTERS, answer_metrics, chosen_options, classification
+from dla.text.settings import Excerpt, FineTuning
 from dla.training.fit import CrossEntropy
 from dla.training.job import Job, Outcome
 from dla.training.runtime import Plan, seed_everything, start
+from dla.training.settings import Runtime, Tracking
 
 EVALUATION_BATCH = 64
 

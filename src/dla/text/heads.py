@@ -15,10 +15,10 @@ from pydantic import Field
 from dla.core.artifacts import Metadata, read_tensors
 from dla.core.contents import REMEDY, load_weights
 from dla.core.errors import UserError
-from dla.settings.params import untrained
-from dla.settings.parsing import parse_kept
-from dla.settings.text import Embedding, Head, LogisticRegressionHead, WordCounts
-from dla.settings.values import Length
+from dla.core.parsing import parse_kept
+from dla.core.values import Length
+from dla.params.file import untrained
+from dla.text.settings import Embedding, Head, LogisticRegressionHead, WordCounts
 
 FOLDER = Path("models/text")
 

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow
 
 from dla.core.errors import UserError
-from dla.settings.text import Excerpt
 from dla.text.encode import Tokens, distinct, token_rows
+from dla.text.settings import Excerpt
 
 WORD = re.compile(r"[a-z0-9]+")
 SENTENCE_END = re.compile(r"(?<=[.!?\"'])\s+|\n+")

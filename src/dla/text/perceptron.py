@@ -9,7 +9,7 @@ from torch import nn
 
 from dla.models.layers import keep_float32
 from dla.models.mlp import mlp
-from dla.settings.models import MLPModel
+from dla.models.settings import MLPModel
 
 
 class Standardize(nn.Module):

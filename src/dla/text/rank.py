@@ -13,15 +13,15 @@ from torch import nn
 
 from dla.core.artifacts import read_tensors
 from dla.models.registry import count_parameters
-from dla.settings.text import Ranking
-from dla.settings.training import Runtime, Tracking
 from dla.statistics.classifiers import predictions
 from dla.text.batches import VectorBatches
 from dla.text.losses import RankingLoss
 from dla.text.perceptron import perceptron
 from dla.text.scores import LETTERS, answer_metrics, chosen_options
+from dla.text.settings import Ranking
 from dla.training.job import Job, Outcome
 from dla.training.runtime import Plan, seed_everything, start
+from dla.training.settings import Runtime, Tracking
 
 EVALUATION_BATCH = 512
 

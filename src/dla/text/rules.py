@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dla.core.artifacts import read_tensors
-from dla.settings.text import Rule
 from dla.text.rank import Ranked
+from dla.text.settings import Rule
 
 Tensors = dict[str, NDArray[Any]]
 

@@ -12,8 +12,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from dla.core.artifacts import Metadata, read_texts
 from dla.core.errors import UserError
-from dla.settings.text import WordCounts
 from dla.text.linear import Linear, fit_best
+from dla.text.settings import WordCounts
 
 
 class WordCounter:

@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from dla.core.errors import UserError
 from dla.figures import new_figure
-from dla.settings.text import Scatter
+from dla.text.settings import Scatter
 
 COLUMNS = ("x", "y", "class", "text")
 NEIGHBOURS = 10

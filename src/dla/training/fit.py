@@ -18,10 +18,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from dla.core.errors import UserError
-from dla.settings.training import Training
 from dla.training.checkpoint import Checkpoint
 from dla.training.optim import Probe, Steps, build_optimizer
 from dla.training.runtime import Plan
+from dla.training.settings import Training
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and targets
 

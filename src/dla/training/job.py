@@ -11,12 +11,12 @@ from torch import nn
 
 from dla.core.errors import UserError
 from dla.models.registry import count_parameters
-from dla.settings.training import Runtime, Tracking, Training
 from dla.training import tracking
 from dla.training.checkpoint import Checkpoint
 from dla.training.fit import Batches, Fitted, Objective, fit
 from dla.training.optim import Probe
 from dla.training.runtime import Plan, plan
+from dla.training.settings import Runtime, Tracking, Training
 
 
 @dataclass(frozen=True)

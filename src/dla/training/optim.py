@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from dla.settings.training import Training
+from dla.training.settings import Training
 
 
 class Probe(Protocol):

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from dla.core.errors import UserError
-from dla.settings.training import Runtime
+from dla.training.settings import Runtime
 
 # Below this, casting to bfloat16 costs more than it saves: the step of the 784-64-64-10 perceptron at batch 64 is
 # 7 MFLOP, of the smallest convolutional net of the laboratories 1.5 GFLOP.

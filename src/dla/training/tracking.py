@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dla.core.errors import UserError
-from dla.settings.training import Tracking
 from dla.training.fit import Epoch, Observer
+from dla.training.settings import Tracking
 
 LOGS = Path("runs")
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from dla.core.artifacts import read_tensors
 from dla.core.contents import REMEDY
 from dla.core.errors import UserError
-from dla.settings.parsing import parse_kept
+from dla.core.parsing import parse_kept
 from dla.training.order import Order
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and targets, on the device

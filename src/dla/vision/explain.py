@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from dla.core.artifacts import atomic, read_tensors, write_figure, write_metrics
-from dla.settings.vision import Explanation
 from dla.vision.cam import activation_maps, enlarge, rescale
 from dla.vision.drawing import Explained, draw_grid, draw_one
 from dla.vision.localisation import faithfulness, localisation, pointing_hits
+from dla.vision.settings import Explanation
 from dla.vision.weights import Classifier
 
 BATCH = 128

@@ -14,13 +14,13 @@ from scipy import stats
 from torch import nn
 
 from dla.models.registry import build
-from dla.settings.models import DeepCNNModel
-from dla.settings.training import Runtime, Training
-from dla.settings.vision import GradientStudy
+from dla.models.settings import DeepCNNModel
 from dla.training.fit import CrossEntropy, mode
 from dla.training.optim import build_optimizer
 from dla.training.runtime import seed_everything, start
+from dla.training.settings import Runtime, Training
 from dla.vision.batches import Augmentation, Batch, ImageBatches, read_split
+from dla.vision.settings import GradientStudy
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from dla.core.artifacts import write_metrics, write_table
-from dla.settings.training import Runtime, Tracking
-from dla.settings.vision import ImageRun
+from dla.training.settings import Runtime, Tracking
 from dla.vision.groups import GroupGradients
+from dla.vision.settings import ImageRun
 from dla.vision.train import Trained, train_image_run
 
 CURVES = ("architecture", "seed", "epoch", "split", "loss", "accuracy", "rate")

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from dla.core.artifacts import read_metrics, read_table
-from dla.settings.vision import Repeats
 from dla.statistics.paired import Paired, compare, describe
+from dla.vision.settings import Repeats
 
 Row = dict[str, Any]
 

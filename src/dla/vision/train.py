@@ -14,14 +14,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.models.registry import InputShape, build, count_parameters
-from dla.settings.training import Runtime, Tracking
-from dla.settings.vision import ImageRun
 from dla.statistics.classifiers import PREDICTIONS, predictions
 from dla.training.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, mode
 from dla.training.job import Job, Outcome
 from dla.training.optim import Probe
 from dla.training.runtime import seed_everything, start
+from dla.training.settings import Runtime, Tracking
 from dla.vision.batches import Augmentation, Facts, ImageBatches, read_split
+from dla.vision.settings import ImageRun
 from dla.vision.splits import read_training
 
 

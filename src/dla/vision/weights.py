@@ -11,11 +11,11 @@ from torch import nn
 from dla.core.artifacts import read_tensors
 from dla.core.contents import REMEDY, load_weights
 from dla.core.errors import UserError
+from dla.core.parsing import parse_kept
+from dla.core.values import Count
 from dla.models.registry import InputShape, build
-from dla.settings.params import untrained
-from dla.settings.parsing import parse_kept
-from dla.settings.values import Count
-from dla.settings.vision import ImageRun
+from dla.params.file import untrained
+from dla.vision.settings import ImageRun
 
 FOLDER = Path("models")
 

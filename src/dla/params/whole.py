@@ -7,15 +7,15 @@ from typing import Literal, TypeVar
 
 from pydantic.dataclasses import dataclass
 
-from dla.settings.agents import Agent, AgentComparison
-from dla.settings.budgets import Budget, EmbeddingCaps, FineTuningCaps, HeadCaps, cap_agent, cap_all, cap_run
-from dla.settings.data import Data, Source
-from dla.settings.language import Generation, LanguageModel
-from dla.settings.parsing import STRICT, refer
-from dla.settings.text import AnswerScorer, Embedding, FineTuning, Head, MLPHead, Ranking, Scatter, WordCounts
-from dla.settings.training import Runtime, Tracking, Training
-from dla.settings.values import Key
-from dla.settings.vision import Explanation, GradientStudy, ImageRun, Pair, Repeats
+from dla.core.parsing import STRICT, refer
+from dla.core.values import Key
+from dla.data.settings import Data, Source
+from dla.language.settings import Generation, LanguageModel
+from dla.params.budgets import Budget, EmbeddingCaps, FineTuningCaps, HeadCaps, cap_agent, cap_all, cap_run
+from dla.rl.settings import Agent, AgentComparison
+from dla.text.settings import AnswerScorer, Embedding, FineTuning, Head, MLPHead, Ranking, Scatter, WordCounts
+from dla.training.settings import Runtime, Tracking, Training
+from dla.vision.settings import Explanation, GradientStudy, ImageRun, Pair, Repeats
 
 T = TypeVar("T")
 

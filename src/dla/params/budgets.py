@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dla.settings.agents import Agent
-from dla.settings.parsing import STRICT
-from dla.settings.values import Count, Length, Several
-from dla.settings.vision import ImageRun
+from dla.core.parsing import STRICT
+from dla.core.values import Count, Length, Several
+from dla.rl.settings import Agent
+from dla.vision.settings import ImageRun
 
 T = TypeVar("T")
 

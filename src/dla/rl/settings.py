@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dla.settings.parsing import STRICT
-from dla.settings.values import Count, Name, NonNegative, Positive, Seed
+from dla.core.parsing import STRICT
+from dla.core.values import Count, Name, NonNegative, Positive, Seed
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -15,16 +15,16 @@ from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from dla.core.artifacts import Metadata, atomic, read_texts, write_metrics
+from dla.language.characters import START, build_tokenizer, tokens_of
+from dla.language.settings import LanguageModel
+from dla.language.stream import stream
+from dla.language.verse import Passage, quality
 from dla.models.layers import replace_dropout
 from dla.models.registry import count_parameters
-from dla.settings.language import LanguageModel
-from dla.settings.training import Runtime, Tracking
-from dla.text.characters import START, build_tokenizer, tokens_of
-from dla.text.stream import stream
-from dla.text.verse import Passage, quality
 from dla.training.fit import Fitted, Scores, evaluate
 from dla.training.job import Job, Outcome
 from dla.training.runtime import seed_everything, start
+from dla.training.settings import Runtime, Tracking
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # characters and the characters after them, both (B, T) int64
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from dla.core.errors import UserError
+from dla.core.parsing import did_you_mean, parse, refer
 from dla.data.hub import fetch_model
-from dla.settings.language import Sampling
-from dla.settings.parsing import did_you_mean, parse, refer
-from dla.text.generate import Speaker, read_speaker
+from dla.language.generate import Speaker, read_speaker
+from dla.language.settings import Sampling
 
 SHOWN = 60  # characters of what is wrong
 LM = Path("models/lm")

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from dla.settings.language import Generation, Sampling
-from dla.text.characters import tokens_of, unknown_characters
+from dla.language.characters import tokens_of, unknown_characters
+from dla.language.settings import Generation, Sampling
 from dla.text.encode import read_pretrained, token_limit
 from dla.training.runtime import seed_everything
 

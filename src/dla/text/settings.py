@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dla.settings.parsing import STRICT
-from dla.settings.training import Training
-from dla.settings.values import Bounded, Count, Fraction, Length, Name, Positive, Seed
+from dla.core.parsing import STRICT
+from dla.core.values import Bounded, Count, Fraction, Length, Name, Positive, Seed
+from dla.training.settings import Training
 
 # What is left of an article that is too long, beside question and option: as much of its beginning as there is room
 # for, or the sentences that share most words with both.

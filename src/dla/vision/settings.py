@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dla.settings.models import Model
-from dla.settings.parsing import STRICT
-from dla.settings.training import Training
-from dla.settings.values import Count, Distinct, Label, Name, Positive, Seed, Several
+from dla.core.parsing import STRICT
+from dla.core.values import Count, Distinct, Label, Name, Positive, Seed, Several
+from dla.models.settings import Model
+from dla.training.settings import Training
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -8,8 +8,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from dla.core.cores import MOST_THREADS
-from dla.settings.parsing import STRICT
-from dla.settings.values import Count, Fraction, NonNegative, Positive, Several
+from dla.core.parsing import STRICT
+from dla.core.values import Count, Fraction, NonNegative, Positive, Several
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dla.settings.parsing import STRICT
-from dla.settings.training import Training
-from dla.settings.values import Count, Fraction, Length, Name, Seed, Several
+from dla.core.parsing import STRICT
+from dla.core.values import Count, Fraction, Length, Name, Seed, Several
+from dla.training.settings import Training
 
 # Below, quotients of logits leave the range of float32, and there are no probabilities to draw from.
 Temperature = Annotated[float, Field(ge=1e-3)]

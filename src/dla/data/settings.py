@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dla.settings.parsing import STRICT
-from dla.settings.values import Inside, Key, Name, Seed
+from dla.core.parsing import STRICT
+from dla.core.values import Inside, Key, Name, Seed
 
 
 @dataclass(frozen=True, config=STRICT)

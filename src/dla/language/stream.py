@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from dla.settings.language import Sampling
+from dla.language.settings import Sampling
 from dla.text.encode import token_limit
 
 BEHIND = 8  # tokens before the new ones that are decoded with them: some tokenizers drop the first one's space

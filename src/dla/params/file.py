@@ -1,6 +1,6 @@
 """params.yaml read and checked whole before any work.
 
-What a setting means and which values it takes stands in dla.settings; the values and their reasons in params.yaml.
+What a setting means and which values it takes stands in the settings of each chapter; the values and their reasons in params.yaml.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dla.core.document import read_document
 from dla.core.errors import UserError
-from dla.settings.document import read_document
-from dla.settings.parsing import did_you_mean, parse
-from dla.settings.references import check_references
-from dla.settings.whole import Params
+from dla.core.parsing import did_you_mean, parse
+from dla.params.references import check_references
+from dla.params.whole import Params
 
 PARAMS_FILE = Path("params.yaml")
 SHOWN = 60  # characters of a name that is wrong

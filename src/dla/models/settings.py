@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dla.settings.parsing import STRICT
-from dla.settings.values import Count, Fraction
+from dla.core.parsing import STRICT
+from dla.core.values import Count, Fraction
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -6,15 +6,15 @@ import re
 from typing import get_args, get_type_hints
 
 from dla.core.errors import UserError
-from dla.settings.agents import DQNRun, PPORun
-from dla.settings.budgets import cap_all
-from dla.settings.data import Corpus, Images, ModelSource, Questions, Texts
-from dla.settings.models import CNNModel, Model
-from dla.settings.parsing import refer
-from dla.settings.text import Ranking
-from dla.settings.training import Training
-from dla.settings.vision import ImageTraining
-from dla.settings.whole import Params
+from dla.core.parsing import refer
+from dla.data.settings import Corpus, Images, ModelSource, Questions, Texts
+from dla.models.settings import CNNModel, Model
+from dla.params.budgets import cap_all
+from dla.params.whole import Params
+from dla.rl.settings import DQNRun, PPORun
+from dla.text.settings import Ranking
+from dla.training.settings import Training
+from dla.vision.settings import ImageTraining
 
 
 def check_references(params: Params, file: str) -> None:

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from dla.core.errors import UserError
-from dla.settings.parsing import did_you_mean
-from dla.settings.whole import Params
+from dla.core.parsing import did_you_mean
+from dla.params.whole import Params
 
 Settings = dict[str, Any]
 
