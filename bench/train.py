@@ -27,7 +27,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from dla.models.registry import build
+from dla.models.base.registry import build
 from dla.params.file import load_params
 from dla.training import runtime
 from dla.training.fit import CrossEntropy, train_epoch

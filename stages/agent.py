@@ -7,13 +7,14 @@ Writes models/agents/NAME.safetensors, metrics/agent/NAME.json, plots/agent/NAME
 """
 
 from dla.core import stage
-from dla.params.file import load_params
+from dla.core.parameters import read_block
 from dla.rl.results import write_agents
+from dla.rl.settings import Agent
 from dla.rl.train import train_agent
 
 
 def main(name: str) -> None:
-    run = load_params().agent_run(name)
+    run: Agent = read_block(Agent, "agent", name)
     write_agents(name, run, [train_agent(name, run, seed) for seed in run.seeds])
 
 

@@ -10,17 +10,18 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import read_metrics, write_metrics, write_table
-from dla.params.file import load_params
+from dla.core.parameters import read_block, read_names
 from dla.rl.comparison import AGGREGATE, PROFILE, aggregate_rows, compare_agents, profile_rows
+from dla.rl.settings import AgentComparison
 
 
 def main() -> None:
-    params = load_params()
-    metrics = {name: read_metrics(Path(f"metrics/agent/{name}.json")) for name in params.agent}
-    comparison = compare_agents(metrics, params.agents)
+    settings = read_block(AgentComparison, "agents")
+    metrics = {name: read_metrics(Path(f"metrics/agent/{name}.json")) for name in read_names("agent")}
+    comparison = compare_agents(metrics, settings)
     write_metrics(Path("metrics/agents.json"), comparison)
     write_table(Path("plots/agents/aggregate.csv"), AGGREGATE, aggregate_rows(comparison))
-    write_table(Path("plots/agents/profile.csv"), PROFILE, profile_rows(metrics, params.agents))
+    write_table(Path("plots/agents/profile.csv"), PROFILE, profile_rows(metrics, settings))
 
 
 if __name__ == "__main__":

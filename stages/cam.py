@@ -2,25 +2,26 @@
 
     python stages/cam.py cifar10-resnet34
 
-Reads  params.yaml: cam.RUN, budgets.BUDGET.cam; models/RUN.safetensors; data/prepared/DATA.safetensors
+Reads  params.yaml: cam, explained.RUN; models/RUN.safetensors; data/prepared/DATA/images.safetensors
 Writes data/cam/RUN/ID-CLASS.png, plots/cam/RUN.png, metrics/cam/RUN.json
 """
 
 from pathlib import Path
 
 from dla.core import stage
-from dla.params.file import load_params
+from dla.core.parameters import read_block
 from dla.vision.explain import explain
+from dla.vision.settings import Explanation, ImageRun
 from dla.vision.weights import read_classifier
 
 
 def main(name: str) -> None:
-    settings = load_params().explanation(name)
-    prepared = Path(f"data/prepared/{settings.data}.safetensors")
-    explain(name, read_classifier(name), settings, prepared).write(
+    settings, run = read_block(Explanation, "cam"), read_block(ImageRun, "explained", name)
+    prepared = Path("data/prepared", run.data, "images.safetensors")
+    explain(name, read_classifier(name), settings, run.data, prepared).write(
         folder=Path(f"data/cam/{name}"), grid=Path(f"plots/cam/{name}.png"), metrics=Path(f"metrics/cam/{name}.json")
     )
 
 
 if __name__ == "__main__":
-    stage.run(main, __doc__, "a key of `cam` in params.yaml")
+    stage.run(main, __doc__, "a key of `explained` in params.yaml")

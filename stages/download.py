@@ -2,24 +2,22 @@
 
     python stages/download.py mnist
 
-Reads  params.yaml: sources.NAME, budgets.BUDGET.data
+Reads  params.yaml: sources.NAME, budgets.BUDGET
 Writes data/raw/NAME/: SPLIT-NUMBER.parquet of a data set, the files of a model, or text.txt
 """
 
 from pathlib import Path
 
 from dla.core import stage
+from dla.core.parameters import read_block, read_budget
 from dla.data import embedded, hub, web
-from dla.data.settings import TextSource
-from dla.params.file import load_params
-from dla.params.whole import lookup
+from dla.data.settings import Budget, Source, TextSource
 
 
 def main(name: str) -> None:
-    params = load_params()
-    source = lookup(params.sources, name, "sources")
+    source: Source = read_block(Source, "sources", name)
     folder = Path("data/raw", name)
-    if params.budgeted.data.source == "embedded":
+    if read_block(Budget, "budgets", read_budget()).source == "embedded":
         embedded.write(source.embedded, folder)
     elif isinstance(source, TextSource):
         web.download(source, folder)

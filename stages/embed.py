@@ -2,22 +2,23 @@
 
     python stages/embed.py ag_news
 
-Reads  params.yaml: embed.NAME, budgets.BUDGET.embed, runtime; data/prepared/DATA.parquet; data/raw/ENCODER/
+Reads  params.yaml: embed.NAME, runtime; data/prepared/DATA/texts.parquet; data/raw/ENCODER/
 Writes data/features/NAME.safetensors
 """
 
 from pathlib import Path
 
 from dla.core import stage
-from dla.params.file import load_params
+from dla.core.parameters import read_block
 from dla.text.embed import embed
+from dla.text.settings import Embedding
+from dla.training.settings import Runtime
 
 
 def main(name: str) -> None:
-    params = load_params()
-    settings = params.embedding(name)
-    prepared, encoder = Path(f"data/prepared/{settings.data}.parquet"), Path("data/raw", settings.encoder)
-    embed(settings, prepared, encoder, params.runtime, Path(f"data/features/{name}.safetensors"))
+    settings = read_block(Embedding, "embed", name)
+    prepared, encoder = Path("data/prepared", settings.data, "texts.parquet"), Path("data/raw", settings.encoder)
+    embed(settings, prepared, encoder, read_block(Runtime, "runtime"), Path(f"data/features/{name}.safetensors"))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python stages/finetune.py finetune
 
-Reads  params.yaml: finetune.NAME, budgets.BUDGET.finetune, runtime; data/prepared/DATA.parquet; data/raw/ENCODER/
+Reads  params.yaml: finetune.NAME, runtime, tracking; data/prepared/DATA/texts.parquet; data/raw/ENCODER/
 Writes models/text/NAME/ (a model folder of transformers), metrics/finetune/NAME.json, plots/finetune/NAME.csv,
        plots/confusion/NAME.csv, plots/confusion/NAME.png
 """
@@ -11,17 +11,19 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import write_metrics, write_table
-from dla.params.file import load_params
+from dla.core.parameters import read_block
 from dla.text.finetune import finetune
 from dla.text.results import write_confusion
+from dla.text.settings import FineTuning
 from dla.training.fit import COLUMNS
+from dla.training.settings import Runtime, Tracking
 
 
 def main(name: str) -> None:
-    params = load_params()
-    settings = params.fine_tuning(name)
-    prepared, encoder = Path(f"data/prepared/{settings.data}.parquet"), Path("data/raw", settings.encoder)
-    tuned = finetune(name, settings, prepared, encoder, params.runtime, params.tracking)
+    settings = read_block(FineTuning, "finetune", name)
+    prepared, encoder = Path("data/prepared", settings.data, "texts.parquet"), Path("data/raw", settings.encoder)
+    runtime, tracking = read_block(Runtime, "runtime"), read_block(Tracking, "tracking")
+    tuned = finetune(name, settings, prepared, encoder, runtime, tracking)
     tuned.write(Path("models/text", name))
     write_metrics(Path(f"metrics/finetune/{name}.json"), tuned.metrics())
     write_confusion(name, tuned.classes, tuned.facts["source"], tuned.split("test")[0], tuned.predicted("test"))

@@ -2,8 +2,8 @@
 
     python stages/generate.py
 
-Reads  params.yaml: generate, budgets.BUDGET.generate, runtime; data/raw/PRETRAINED/, models/lm/TRAINED/,
-       data/prepared/CORPUS.parquet
+Reads  params.yaml: generate, runtime; data/raw/PRETRAINED/, models/lm/TRAINED/,
+       data/prepared/CORPUS/texts.parquet
 Writes metrics/generate.json, data/generated.json, data/generated.md
 """
 
@@ -12,17 +12,18 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import read_texts, write_metrics, write_text
+from dla.core.parameters import read_block
 from dla.data.raw import ABSENT
 from dla.language.generate import as_markdown, continuations, read_speaker, token_count
-from dla.params.file import load_params
+from dla.language.settings import Generation
 from dla.training.runtime import start
+from dla.training.settings import Runtime
 
 
 def main() -> None:
-    params = load_params()
-    settings = params.generation
-    start(params.runtime)
-    table, facts = read_texts(Path(f"data/prepared/{settings.corpus}.parquet"))
+    settings = read_block(Generation, "generate")
+    start(read_block(Runtime, "runtime"))
+    table, facts = read_texts(Path("data/prepared", settings.corpus, "texts.parquet"))
     folders = {
         settings.pretrained: Path("data/raw", settings.pretrained),
         settings.trained: Path("models/lm", settings.trained),

@@ -2,7 +2,7 @@
 
     python stages/lm.py dante
 
-Reads  params.yaml: lm.NAME, budgets.BUDGET.lm, runtime; data/prepared/DATA.parquet
+Reads  params.yaml: lm.NAME, runtime, tracking; data/prepared/DATA/texts.parquet
 Writes models/lm/NAME/, metrics/lm/NAME.json, plots/lm/NAME.csv, data/samples/NAME.txt
 """
 
@@ -10,14 +10,16 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import write_metrics, write_table, write_text
+from dla.core.parameters import read_block
 from dla.language.lm import COLUMNS, train_lm
-from dla.params.file import load_params
+from dla.language.settings import LanguageModel
+from dla.training.settings import Runtime, Tracking
 
 
 def main(name: str) -> None:
-    params = load_params()
-    settings = params.language_model(name)
-    spoken = train_lm(name, settings, Path(f"data/prepared/{settings.data}.parquet"), params.runtime, params.tracking)
+    settings = read_block(LanguageModel, "lm", name)
+    prepared = Path("data/prepared", settings.data, "texts.parquet")
+    spoken = train_lm(name, settings, prepared, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
     spoken.write(Path("models/lm", name))
     write_metrics(Path(f"metrics/lm/{name}.json"), spoken.metrics())
     write_table(Path(f"plots/lm/{name}.csv"), COLUMNS, spoken.rows())

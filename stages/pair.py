@@ -2,23 +2,26 @@
 
     python stages/pair.py 1
 
-Reads  params.yaml: pair, budgets.BUDGET.pair, runtime; data/prepared/DATA.safetensors
+Reads  params.yaml: pair, runtime, tracking; data/prepared/DATA/images.safetensors
 Writes data/pairs/curves/SEED.csv, data/pairs/gradients/SEED.csv, metrics/pair/SEED.json
 """
 
 from pathlib import Path
 
 from dla.core import stage
-from dla.params.file import load_params
-from dla.params.whole import lookup
+from dla.core.parameters import read_block, read_names
+from dla.core.parsing import refer
+from dla.training.settings import Runtime, Tracking
 from dla.vision.pair import train_pair
+from dla.vision.settings import Pair
 
 
 def main(name: str) -> None:
-    params = load_params()
-    seed = lookup({str(seed): seed for seed in params.repeats.seeds}, name, "repeats.seeds")
-    prepared = Path(f"data/prepared/{params.pair.first.data}.safetensors")
-    trained = train_pair(seed, params.pair_runs(seed), prepared, params.runtime, params.tracking)
+    refer("params.yaml: repeats.seeds", name, read_names("repeats", "seeds"))
+    pair, seed = read_block(Pair, "pair"), int(name)
+    prepared = Path("data/prepared", pair.first.data, "images.safetensors")
+    runtime, tracking = read_block(Runtime, "runtime"), read_block(Tracking, "tracking")
+    trained = train_pair(seed, pair.runs(seed), prepared, runtime, tracking)
     trained.write(
         metrics=Path(f"metrics/pair/{seed}.json"),
         curves=Path(f"data/pairs/curves/{seed}.csv"),

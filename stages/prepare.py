@@ -2,26 +2,24 @@
 
     python stages/prepare.py cifar10
 
-Reads  params.yaml: data.NAME, sources.SOURCE, budgets.BUDGET.data; data/raw/SOURCE/
-Writes data/prepared/NAME.FORMAT
+Reads  params.yaml: data.NAME, sources.SOURCE, budgets.BUDGET; data/raw/SOURCE/
+Writes data/prepared/NAME/images.safetensors or texts.parquet
 """
 
-from importlib import import_module
 from pathlib import Path
 
 from dla.core import stage
+from dla.core.parameters import read_block, read_budget
 from dla.data.origin import origin
-from dla.params.file import load_params
-from dla.params.whole import lookup
+from dla.data.settings import KINDS, Budget, Data, Source
 
 
 def main(name: str) -> None:
-    params = load_params()
-    data = lookup(params.data, name, "data")
-    kind = import_module(f"dla.data.{data.kind}")  # images, ...: each has a `prepare`
-    prepared = Path(f"data/prepared/{name}.{data.format}")
-    source = origin(params.sources[data.source], params.budgeted.data.source)
-    kind.prepare(Path("data/raw", data.source), data, prepared, source)
+    data: Data = read_block(Data, "data", name)
+    source: Source = read_block(Source, "sources", data.source)
+    kind = KINDS.module(data.kind)
+    come_from = origin(source, read_block(Budget, "budgets", read_budget()).source)
+    kind.prepare(Path("data/raw", data.source), data, Path("data/prepared", name, kind.FILE), come_from)
 
 
 if __name__ == "__main__":

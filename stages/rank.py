@@ -2,7 +2,7 @@
 
     python stages/rank.py softmax
 
-Reads  params.yaml: rank.NAME, budgets.BUDGET.rank, runtime; data/features/FEATURES.safetensors
+Reads  params.yaml: rank.NAME, runtime, tracking; data/features/FEATURES.safetensors
 Writes models/text/rank-NAME.safetensors, metrics/rank/NAME.json, plots/rank/NAME.csv, plots/confusion/rank-NAME.csv
 """
 
@@ -11,22 +11,22 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import write_metrics, write_table, write_tensors
-from dla.params.file import load_params
+from dla.core.parameters import read_block
 from dla.statistics.classifiers import PREDICTIONS
 from dla.text.rank import rank
 from dla.text.rules import apply_rule
-from dla.text.settings import Rule
+from dla.text.settings import AnswerScorer, Rule
 from dla.training.fit import COLUMNS
+from dla.training.settings import Runtime, Tracking
 
 
 def main(name: str) -> None:
-    params = load_params()
-    settings = params.answer_scorer(name)
+    settings: AnswerScorer = read_block(AnswerScorer, "rank", name)
     features = Path(f"data/features/{settings.features}.safetensors")
     if isinstance(settings, Rule):
         ranked = apply_rule(name, settings, features)
     else:
-        ranked = rank(name, settings, features, params.runtime, params.tracking)
+        ranked = rank(name, settings, features, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
     write_tensors(Path(f"models/text/rank-{name}.safetensors"), ranked.weights, {"rank": asdict(settings)})
     write_metrics(Path(f"metrics/rank/{name}.json"), ranked.metrics())
     write_table(Path(f"plots/rank/{name}.csv"), COLUMNS, ranked.curve())

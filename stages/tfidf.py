@@ -2,7 +2,7 @@
 
     python stages/tfidf.py tfidf
 
-Reads  params.yaml: tfidf.NAME; data/prepared/DATA.parquet
+Reads  params.yaml: tfidf.NAME; data/prepared/DATA/texts.parquet
 Writes models/text/NAME.safetensors, metrics/classify/NAME.json, plots/confusion/NAME.csv, plots/confusion/NAME.png
 """
 
@@ -11,16 +11,15 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import write_tensors
-from dla.params.file import load_params
-from dla.params.whole import lookup
+from dla.core.parameters import read_block
 from dla.text.results import write_results
+from dla.text.settings import WordCounts
 from dla.text.tfidf import fit_words, read_splits
 
 
 def main(name: str) -> None:
-    params = load_params()
-    settings = lookup(params.tfidf, name, "tfidf")
-    splits, facts = read_splits(Path(f"data/prepared/{settings.data}.parquet"))
+    settings = read_block(WordCounts, "tfidf", name)
+    splits, facts = read_splits(Path("data/prepared", settings.data, "texts.parquet"))
     counter, c = fit_words(settings, splits["train"], splits["validation"])
     write_tensors(Path(f"models/text/{name}.safetensors"), counter.tensors(), {**facts, "tfidf": asdict(settings)})
     found = {}

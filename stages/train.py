@@ -2,22 +2,23 @@
 
     python stages/train.py cifar10-resnet34
 
-Reads  params.yaml: train.NAME, budgets.BUDGET.train.MODEL, runtime; data/prepared/DATA.safetensors
+Reads  params.yaml: train.NAME, runtime, tracking; data/prepared/DATA/images.safetensors
 Writes models/NAME.safetensors, metrics/train/NAME.json, plots/train/NAME.csv, data/tested/NAME.csv
 """
 
 from pathlib import Path
 
 from dla.core import stage
-from dla.params.file import load_params
+from dla.core.parameters import read_block
+from dla.training.settings import Runtime, Tracking
+from dla.vision.settings import ImageRun
 from dla.vision.train import train_image_run
 
 
 def main(name: str) -> None:
-    params = load_params()
-    run = params.image_run(name)
-    prepared = Path(f"data/prepared/{run.data}.safetensors")
-    trained = train_image_run(name, run, prepared, params.runtime, params.tracking)
+    run = read_block(ImageRun, "train", name)
+    prepared = Path("data/prepared", run.data, "images.safetensors")
+    trained = train_image_run(name, run, prepared, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
     trained.write(
         weights=Path(f"models/{name}.safetensors"),
         metrics=Path(f"metrics/train/{name}.json"),

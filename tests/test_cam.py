@@ -14,7 +14,7 @@ from torch import nn
 
 from dla.core.artifacts import write_tensors
 from dla.core.errors import UserError
-from dla.models.registry import build
+from dla.models.base.registry import build
 from dla.vision.cam import activation_maps, enlarge, evidence, rescale
 from dla.vision.explain import explain
 from dla.vision.localisation import (

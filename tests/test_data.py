@@ -17,7 +17,7 @@ import pytest
 from dla.core.artifacts import read_tensors
 from dla.core.errors import UserError
 from dla.data import embedded, scenes
-from dla.data.images import prepare
+from dla.data.kinds.images import prepare
 from dla.data.settings import Images
 from dla.params.file import load_params
 

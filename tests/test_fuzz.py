@@ -38,8 +38,8 @@ from dla.core.artifacts import (
 )
 from dla.language.characters import build_tokenizer
 from dla.language.lm import build_gpt
-from dla.models.registry import build
-from dla.models.settings import MLPModel
+from dla.models.base.registry import build
+from dla.models.base.settings import MLPModel
 from dla.params.effective import stages
 from dla.params.file import load_params
 from dla.report.results import Results

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from dla.models.registry import build, layer_groups
-from dla.models.settings import DeepCNNModel, ResNetModel
+from dla.models.base.registry import build, layer_groups
+from dla.models.base.settings import DeepCNNModel, ResNetModel
 from dla.training.fit import CrossEntropy
 from dla.training.settings import Runtime
 from dla.vision.batches import ImageBatches, read_split

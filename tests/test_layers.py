@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dla.models.layers import Dropout, ZeroPadding
+from dla.models.base.layers import Dropout, ZeroPadding
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -10,8 +10,8 @@ import torchvision
 from torch import nn
 
 from dla.models.mlp import SkipBlock
-from dla.models.registry import BUILDERS, build, count_parameters
-from dla.models.settings import CNNModel, DeepCNNModel, MLPModel, Model, ResNetModel
+from dla.models.base.registry import BUILDERS, build, count_parameters
+from dla.models.base.settings import CNNModel, DeepCNNModel, MLPModel, Model, ResNetModel
 
 SHAPE = (3, 32, 32)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dla.data.pixels import channel_statistics
-from dla.models.settings import MLPModel
+from dla.models.base.settings import MLPModel
 from dla.params.file import load_params
 from dla.training.settings import Runtime, Tracking
 from dla.vision.batches import Split, read_split

@@ -17,8 +17,8 @@ from dla.cli.main import main
 from dla.core.artifacts import read_tensors, write_tensors
 from dla.core.parsing import parse
 from dla.data.pixels import to_pixels
-from dla.models.registry import build
-from dla.models.settings import ResNetModel
+from dla.models.base.registry import build
+from dla.models.base.settings import ResNetModel
 from dla.vision.settings import ImageRun
 from dla.vision.weights import read_classifier
 

@@ -13,7 +13,7 @@ from dla.core.errors import UserError
 from dla.data.origin import origin
 from dla.data.settings import DatasetSource, ModelSource, TextSource
 from dla.language.generate import Continuation
-from dla.models.settings import ResNetModel
+from dla.models.base.settings import ResNetModel
 from dla.params.file import load_params
 from dla.params.whole import Params
 from dla.report import depth, features, gradients, looks, skips, verse

@@ -119,7 +119,7 @@ def test_packages_hold_no_code_of_their_own_so_they_need_not_be_deps() -> None:
 
 @pytest.mark.parametrize("script", ["download", "prepare", "repeats", "tfidf", "tsne", "agents"])
 def test_a_stage_that_trains_no_net_does_not_import_torch(script: str) -> None:
-    kinds = "dla.data.images, dla.data.texts, dla.data.questions, dla.data.corpus" if script == "prepare" else "dla"
+    kinds = "dla.data.kinds.images, dla.data.kinds.texts, dla.data.kinds.questions, dla.data.kinds.corpus" if script == "prepare" else "dla"
     code = f"import sys; sys.path.insert(0, 'stages'); import {script}, {kinds}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "False\n", done.stderr

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dla.core import pools
-from dla.params.file import PARAMS_FILE, load_params
+from dla.core.parameters import PARAMS_FILE, read_block
+from dla.training.settings import Runtime
 
 
 def limit_threads() -> None:
     """Compute with as many threads as the stages of the project here do; with one where there is no project."""
-    pools.limit(load_params().runtime.threads if PARAMS_FILE.exists() else 1)
+    pools.limit(read_block(Runtime, "runtime").threads if PARAMS_FILE.exists() else 1)

@@ -9,7 +9,7 @@ from dla.cli.computing import limit_threads
 from dla.cli.options import count, model_name, seed, text
 from dla.cli.parser import Commands, Parser, add_command
 from dla.core.errors import UserError
-from dla.params.file import load_params
+from dla.core.parameters import read_names
 
 
 def add(commands: Commands[Parser]) -> None:
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     from dla.language.stream import stream
 
     sampling = parse_sampling(options.sample)
-    model = options.model or next(iter(load_params().lm), None)
+    model = options.model or next(iter(read_names("lm")), None)
     if model is None:
         raise UserError("params.yaml: lm has no model to take; name one with --model")
     speaker = find_speaker(model)

@@ -15,7 +15,7 @@ from dla.cli.output import complain
 from dla.cli.parser import Parser, add_debug, lines_below
 from dla.core import process
 from dla.core.errors import TOO_LARGE, UserError, is_beyond_memory, of_system
-from dla.params.file import PARAMS_FILE
+from dla.core.parameters import PARAMS_FILE
 
 COMMANDS = (doctor, params, run_stages, predict, classify, generate, play, report, completion)
 EXAMPLES = (

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     if options.names is not None:
         print("\n".join(_names(params, options.names)))
     elif options.name is None:
-        print(f"params.yaml is valid; budget {params.budget}: {params.budgeted.data.source} data")
+        print(f"params.yaml is valid; budget {params.budget}: {params.data_source} data")
     else:
         print(json.dumps(effective(params, options.name), indent=2))
     return 0

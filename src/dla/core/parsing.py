@@ -8,11 +8,15 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from pkgutil import iter_modules
+from types import ModuleType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import PydanticKnownError, core_schema
 
 from dla.core.contents import REMEDY
 from dla.core.errors import UserError
@@ -21,13 +25,68 @@ T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-def parse(schema: type[T], content: object, file: str) -> T:
-    """`content` as an instance of the dataclass `schema`, or a `UserError` about the first thing wrong with it."""
+@dataclass(frozen=True)
+class Found:
+    """Marks settings that name a module of a package, whose dataclass `Settings` they are instances of.
+
+    Adding to such an open set is adding a module: nothing lists them.
+
+    Parameters
+    ----------
+    package : whose modules are the set
+    key : the setting that names one
+    """
+
+    package: str
+    key: str
+
+    def names(self) -> list[str]:
+        """The modules that there are."""
+        path = import_module(self.package).__path__
+        return sorted(module.name for module in iter_modules(path) if not module.ispkg)
+
+    def module(self, name: str) -> ModuleType:
+        """The module of that name."""
+        return import_module(f"{self.package}.{name}")
+
+    def schema(self, content: object) -> type[Any] | None:
+        """The dataclass that the content is meant for, if it names one."""
+        name = content.get(self.key) if isinstance(content, dict) else None
+        return self.module(name).Settings if name in self.names() else None
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._validate)
+
+    def _validate(self, content: object) -> object:
+        if type(content).__module__.startswith(f"{self.package}."):  # parsed already
+            return content
+        if not isinstance(content, dict):
+            raise PydanticKnownError("dict_type")
+        if self.key not in content:
+            raise PydanticKnownError("union_tag_not_found", {"discriminator": self.key})
+        schema = self.schema(content)
+        if schema is None:
+            known = ", ".join(self.names())
+            tag = str(content[self.key])
+            raise PydanticKnownError(
+                "union_tag_invalid", {"discriminator": self.key, "tag": tag, "expected_tags": known}
+            )
+        return TypeAdapter(schema).validate_json(json.dumps(content))
+
+
+def parse(schema: type[T], content: object, file: str, place: tuple[str, ...] = ()) -> T:
+    """`content` as an instance of the dataclass `schema`, or a `UserError` about the first thing wrong with it.
+
+    Parameters
+    ----------
+    file, place : where the content stands, the keys that lead to it
+    """
     try:
         # By way of JSON, whose strict mode takes a list for a tuple and still no string for a number.
-        return TypeAdapter(schema).validate_json(json.dumps(content))
+        parsed: T = TypeAdapter(schema).validate_json(json.dumps(content))
     except ValidationError as error:
-        raise UserError(f"{file}: {_explain(schema, content, error)}") from None
+        raise UserError(f"{file}: {_explain(schema, content, error, place)}") from None
+    return parsed
 
 
 def parse_kept(schema: type[T], content: object, path: Path) -> T:
@@ -44,11 +103,11 @@ def parse_kept(schema: type[T], content: object, path: Path) -> T:
         raise UserError(f"{error}; this version did not write it: {REMEDY}") from None
 
 
-def _explain(schema: Any, content: object, error: ValidationError) -> str:
+def _explain(schema: Any, content: object, error: ValidationError, place: tuple[str, ...]) -> str:
     # An unknown key and a missing one are most often the same slip: the unknown one names the cause.
     first = min(error.errors(), key=lambda e: e["type"] not in ("unexpected_keyword_argument", "extra_forbidden"))
     keys = [key for key in _walkable(first["loc"], content) if key != "[key]"]  # pydantic's word for a bad key
-    where, value = ".".join(map(str, keys)) or "the file", first.get("input")
+    where, value = ".".join(map(str, (*place, *keys))) or "the file", first.get("input")
     match first["type"]:
         case "unexpected_keyword_argument" | "extra_forbidden":
             parent, key = keys[:-1], str(keys[-1])
@@ -87,26 +146,33 @@ def _settings(schema: Any, keys: list[int | str], content: Any) -> list[str]:
     """Names of the settings that the dataclass found at `keys` below `schema` takes."""
     for key in keys:
         content = content[key]
-        schema = _member(schema, str(key), content)
+        schema = _meant(_member(schema, str(key)), content)
+    schema = _meant(schema, content)
     return [field.name for field in fields(schema)] if is_dataclass(schema) else []
 
 
-def _member(schema: Any, key: str, content: Any) -> Any:
-    """The type of the entry `key` of a dataclass or a dict; of a union, the member that `content` is tagged as."""
+def _member(schema: Any, key: str) -> Any:
+    """The type of the entry `key` of a dataclass or a dict."""
     if is_dataclass(schema):
-        schema = get_type_hints(schema).get(key)
-    else:
-        arguments = get_args(schema)
-        schema = arguments[1] if len(arguments) == 2 else None
+        return get_type_hints(schema, include_extras=True).get(key)
+    arguments = get_args(schema)
+    return arguments[1] if get_origin(schema) is dict else None
+
+
+def _meant(schema: Any, content: Any) -> Any:
+    """Of several kinds of settings, the dataclass that the content is meant for."""
+    if get_origin(schema) is Annotated:
+        found = [mark for mark in schema.__metadata__ if isinstance(mark, Found)]
+        return found[0].schema(content) if found else _meant(get_args(schema)[0], content)
+    if get_origin(schema) not in (Union, UnionType):
+        return schema
     members = [member for member in get_args(schema) if is_dataclass(member)]
-    return next((member for member in members if _is_tagged(member, content)), schema)
+    return next((member for member in members if len(members) == 1 or _is_tagged(member, content)), schema)
 
 
 def _is_tagged(member: Any, content: Any) -> bool:
-    """Whether `content` says in `type`, `kind` or `name` that it is a `member`."""
-    hints = get_type_hints(member)
-    tags = [tag for tag in ("type", "kind", "name") if tag in hints and isinstance(content, dict)]
-    return any(content.get(tag) in get_args(hints[tag]) for tag in tags)
+    """Whether the content says in `type` that it is a `member`."""
+    return isinstance(content, dict) and content.get("type") in get_args(get_type_hints(member).get("type"))
 
 
 def refer(where: str, name: str, known: Collection[str]) -> None:

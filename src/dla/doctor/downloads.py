@@ -31,7 +31,7 @@ def downloads(params: Params, found: dict[str, Availability], fetched: Collectio
     fetched : those that an earlier run has put where the stages read them
     """
     budget = f"budget {params.budget}"
-    if params.budgeted.data.source == "embedded":
+    if params.data_source == "embedded":
         nothing = Finding(
             "downloads", f"nothing, as {budget} takes data that the dependencies carry", facts={"size": 0}
         )

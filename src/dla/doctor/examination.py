@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 
 from dla.core.errors import UserError
 from dla.core.parsing import refer
@@ -39,12 +38,12 @@ def examine(budget: str | None = None) -> list[Finding]:
         with workflow.ask_for_status() as asked:
             return found + _of_project(params, asked)
     refer("--budget", budget, params.budgets)
-    return found + _of_project(replace(params, budget=budget), None)  # type: ignore[arg-type]  # one of its literals
+    return found + _of_project(load_params(budget=budget), None)
 
 
 def _of_project(params: Params, asked: subprocess.Popen[str] | None) -> list[Finding]:
     """`asked` is DVC at work on its status, where params.yaml has the budget of `params`."""
-    source = params.budgeted.data.source
+    source = params.data_source
     available = sources.look(params.sources, ask=source == "hub" and not sources.is_offline())
     computing = machine.computing(params.runtime)
     lock = read_lock()

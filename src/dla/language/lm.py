@@ -19,8 +19,8 @@ from dla.language.characters import START, build_tokenizer, tokens_of
 from dla.language.settings import LanguageModel
 from dla.language.stream import stream
 from dla.language.verse import Passage, quality
-from dla.models.layers import replace_dropout
-from dla.models.registry import count_parameters
+from dla.models.base.layers import replace_dropout
+from dla.models.base.registry import count_parameters
 from dla.training.fit import Fitted, Scores, evaluate
 from dla.training.job import Job, Outcome
 from dla.training.runtime import seed_everything, start

@@ -43,6 +43,11 @@ class LanguageModel(Training):
     length: Count  # characters of each sample
     sampling: Sampling
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width % self.heads:
+            raise ValueError(f"width = {self.width} should be a multiple of heads = {self.heads}")
+
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Generation:

@@ -1,1 +1,1 @@
-"""Model families, found by name through `dla.models.registry`."""
+"""Model families, found by name through `dla.models.base.registry`."""

@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
+from typing import Annotated
 
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import nn
 
-from dla.models.layers import Dropout, convolution
-from dla.models.registry import InputShape, register
-from dla.models.settings import CNNModel
+from dla.core.parsing import STRICT
+from dla.core.values import Count, Fraction
+from dla.models.base.layers import Dropout, convolution
+from dla.models.base.registry import InputShape
+from dla.models.base.settings import ModelSettings
 
 
-@register("cnn")
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Settings(ModelSettings):
+    """Fully convolutional networks whose blocks each halve the picture, or more by a stride."""
+
+    widths: Annotated[tuple[Count, ...], Field(min_length=1)]  # channels of the blocks
+    dropout: Fraction = 0.0  # in every block
+    kernel: Annotated[int, Field(ge=1, le=64)] = 3  # pixels, height and width of every filter
+    stride: Annotated[int, Field(ge=1, le=64)] = 1  # pixels from one place of a filter to the next
+    padding: Annotated[int, Field(ge=0, le=64)] = 1  # pixels of zeros around what a block convolves
+
+    def require_room(self, size: int) -> None:
+        """Raise a `ValueError` if a block leaves nothing of square pictures of `size` pixels."""
+        left = size
+        for _ in self.widths:
+            left = math.ceil(((left + 2 * self.padding - self.kernel) // self.stride + 1) / 2)
+            if left < 1:
+                raise ValueError(
+                    f"kernel {self.kernel}, stride {self.stride} and padding {self.padding} leave nothing of {size} "
+                    f"pixels after {len(self.widths)} blocks; take fewer widths or a larger padding"
+                )
+
+
+def build(settings: Settings, input_shape: InputShape, classes: int) -> CNN:
+    """The net for images of `input_shape` (channels, height, width)."""
+    return CNN(settings, input_shape, classes)
+
+
 class CNN(nn.Module):
     """Blocks of convolution, batch norm, ReLU, dropout and max pooling, then a 1x1 convolution and global averaging.
 
@@ -20,7 +52,7 @@ class CNN(nn.Module):
     the class activation map (Zhou et al., arXiv 1512.04150, section 2).
     """
 
-    def __init__(self, settings: CNNModel, input_shape: InputShape, classes: int) -> None:
+    def __init__(self, settings: Settings, input_shape: InputShape, classes: int) -> None:
         super().__init__()
         channels = [input_shape[0], *settings.widths]
         self.blocks = nn.Sequential(*(_block(*pair, settings) for pair in pairwise(channels)))
@@ -38,7 +70,7 @@ class CNN(nn.Module):
         return self.classify(self.features(images))
 
 
-def _block(inputs: int, outputs: int, settings: CNNModel) -> nn.Sequential:
+def _block(inputs: int, outputs: int, settings: Settings) -> nn.Sequential:
     return nn.Sequential(
         *convolution(inputs, outputs, kernel=settings.kernel, stride=settings.stride, padding=settings.padding),
         *([Dropout(settings.dropout)] if settings.dropout else []),

@@ -5,34 +5,38 @@ Every layer keeps the resolution and the number of channels, so that depth is al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
+from typing import Literal
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import nn
 
-from dla.models.layers import convolution
-from dla.models.registry import InputShape, register
-from dla.models.settings import DeepCNNModel
+from dla.core.parsing import STRICT
+from dla.core.values import Count
+from dla.models.base.layers import convolution
+from dla.models.base.registry import InputShape
+from dla.models.base.settings import ModelSettings
 
 
-@register("plain_cnn")
-def plain_cnn(settings: DeepCNNModel, input_shape: InputShape, classes: int) -> DeepCNN:
-    """`depth` convolutions after the stem, one after the other."""
-    width = settings.width
-    layers = [convolution(width, width, batch_norm=settings.batch_norm) for _ in range(settings.depth)]
-    return _deep_cnn(settings, input_shape, layers, classes)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Settings(ModelSettings):
+    """Convolutional networks of constant width with or without residual connections."""
+
+    width: Count  # channels of every layer
+    depth: Count  # with skips: residual blocks of two convolutions; without: convolutions; both after the stem
+    skips: bool  # residual connections
+    batch_norm: bool = True  # after every convolution
+    initialisation: Literal["default", "he"] = "he"  # of the convolutions: PyTorch's, or He's for layers with ReLU
 
 
-@register("residual_cnn")
-def residual_cnn(settings: DeepCNNModel, input_shape: InputShape, classes: int) -> DeepCNN:
-    """`depth` residual blocks of two convolutions after the stem."""
-    blocks = [ResidualBlock(settings.width, batch_norm=settings.batch_norm) for _ in range(settings.depth)]
-    return _deep_cnn(settings, input_shape, blocks, classes)
-
-
-def _deep_cnn(settings: DeepCNNModel, input_shape: InputShape, body: Sequence[nn.Module], classes: int) -> DeepCNN:
-    stem = convolution(input_shape[0], settings.width, batch_norm=settings.batch_norm)
-    model = DeepCNN(stem, nn.Sequential(*body), settings.width, classes)
+def build(settings: Settings, input_shape: InputShape, classes: int) -> DeepCNN:
+    """The net for images of `input_shape` (channels, height, width)."""
+    width, batch_norm = settings.width, settings.batch_norm
+    layer = ResidualBlock if settings.skips else partial(convolution, width)
+    body = nn.Sequential(*(layer(width, batch_norm=batch_norm) for _ in range(settings.depth)))
+    stem = convolution(input_shape[0], width, batch_norm=batch_norm)
+    model = DeepCNN(stem, body, width, classes)
     if settings.initialisation == "he":
         initialise_for_relu(model)
     return model

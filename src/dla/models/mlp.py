@@ -6,31 +6,34 @@ import math
 from itertools import pairwise
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import nn
 
-from dla.models.layers import Dropout
-from dla.models.registry import InputShape, register
-from dla.models.settings import MLPModel
+from dla.core.parsing import STRICT
+from dla.core.values import Count, Fraction
+from dla.models.base.layers import Dropout
+from dla.models.base.registry import InputShape
+from dla.models.base.settings import ModelSettings
 
 
-@register("mlp")
-def mlp(settings: MLPModel, input_shape: InputShape, classes: int) -> nn.Sequential:
-    """Perceptron of the laboratories: linear layers with ReLU between them, and none after the last."""
-    widths = [math.prod(input_shape), *settings.widths]
-    layers: list[nn.Module] = [nn.Flatten()]
-    for inputs, outputs in pairwise(widths):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU(), *_dropout(settings.dropout)]
-    return nn.Sequential(*layers, nn.Linear(widths[-1], classes))
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Settings(ModelSettings):
+    """Multilayer perceptrons; with skips, every width but the first is a residual block of two layers."""
+
+    widths: tuple[Count, ...]  # units of the hidden layers, or of the blocks
+    skips: bool = False  # blocks with skip connections, between a plain first and a plain last layer
+    dropout: Fraction = 0.0  # after every hidden layer; with skips, between the two layers of a block
 
 
-@register("skip_mlp")
-def skip_mlp(settings: MLPModel, input_shape: InputShape, classes: int) -> nn.Sequential:
-    """Perceptron of residual blocks between a plain first and a plain last layer, as the laboratory built it."""
+def build(settings: Settings, input_shape: InputShape, classes: int) -> nn.Sequential:
+    """Perceptron of the laboratories: linear layers with ReLU between them, or blocks, and no ReLU after the last."""
     widths = [math.prod(input_shape), *settings.widths]
     layers: list[nn.Module] = [nn.Flatten()]
     for number, (inputs, outputs) in enumerate(pairwise(widths)):
-        plain = [nn.Linear(inputs, outputs), nn.ReLU()]
-        layers += [SkipBlock(inputs, outputs, settings.dropout)] if number else plain
+        if settings.skips and number:
+            layers.append(SkipBlock(inputs, outputs, settings.dropout))
+        else:
+            layers += [nn.Linear(inputs, outputs), nn.ReLU(), *([] if settings.skips else _dropout(settings.dropout))]
     return nn.Sequential(*layers, nn.Linear(widths[-1], classes))
 
 

@@ -7,16 +7,38 @@ from __future__ import annotations
 
 import math
 import zlib
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import nn
-from torchvision.models import ResNet as TorchvisionResNet
-from torchvision.models.resnet import BasicBlock, Bottleneck
+from torchvision.models.resnet import BasicBlock, Bottleneck, conv1x1
 
-from dla.models.layers import ZeroPadding
-from dla.models.registry import InputShape, register
-from dla.models.settings import ResNetModel
+from dla.core.parsing import STRICT
+from dla.core.values import Count
+from dla.models.base.layers import ZeroPadding
+from dla.models.base.registry import InputShape
+from dla.models.base.settings import ModelSettings
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Settings(ModelSettings):
+    """Residual networks of He et al. (arXiv 1512.03385) and the same networks without skip connections."""
+
+    layers: Literal[18, 20, 32, 34, 44, 50, 56]  # 18, 34 and 50: table 1; the others: those for CIFAR-10, section 4.2
+    skips: bool = True  # without: no skip connection in any block, otherwise equal
+    stem: Literal["imagenet", "cifar"]  # 7x7 stride 2 and max pooling, or 3x3 stride 1
+    width: Count  # channels of the first stage; every later stage doubles them
+
+    def __post_init__(self) -> None:
+        if self.layers == 50 and not self.skips:
+            raise ValueError("skips = False is for 18 to 44 layers and for 56, whose blocks have two convolutions")
+
+
+def build(settings: Settings, input_shape: InputShape, classes: int) -> ResNet:
+    """The net for images of `input_shape` (channels, height, width)."""
+    block, depths = STAGES[settings.layers]
+    return ResNet(block if settings.skips else PlainBlock, depths, settings, input_shape[0], classes)
 
 
 class PlainBlock(BasicBlock):
@@ -44,7 +66,18 @@ class PaddedBlock(BasicBlock):
             self.downsample = ZeroPadding(self.conv1.out_channels - self.conv1.in_channels, self.stride)
 
 
-class ResNet(TorchvisionResNet):
+STAGES: dict[int, tuple[type[BasicBlock | Bottleneck], tuple[int, ...]]] = {  # block, and number of them in each stage
+    18: (BasicBlock, (2, 2, 2, 2)),
+    34: (BasicBlock, (3, 4, 6, 3)),
+    50: (Bottleneck, (3, 4, 6, 3)),
+    20: (PaddedBlock, (3, 3, 3)),
+    32: (PaddedBlock, (5, 5, 5)),
+    44: (PaddedBlock, (7, 7, 7)),
+    56: (PaddedBlock, (9, 9, 9)),
+}
+
+
+class ResNet(nn.Module):
     """torchvision's ResNet with any block, number of stages, width and stem.
 
     Parameters
@@ -58,26 +91,27 @@ class ResNet(TorchvisionResNet):
         self,
         block: type[BasicBlock | Bottleneck],
         depths: tuple[int, ...],
-        settings: ResNetModel,
+        settings: Settings,
         channels: int,
         classes: int,
     ) -> None:
-        nn.Module.__init__(self)  # torchvision's own fixes four stages of 64 to 512 channels; its parts do not
-        self._norm_layer = nn.BatchNorm2d
-        self.inplanes, self.dilation, self.groups, self.base_width = settings.width, 1, 1, 64
+        super().__init__()
+        inputs = settings.width
         if settings.stem == "imagenet":
-            self.conv1 = nn.Conv2d(channels, settings.width, kernel_size=7, stride=2, padding=3, bias=False)
+            self.conv1 = nn.Conv2d(channels, inputs, kernel_size=7, stride=2, padding=3, bias=False)
             self.maxpool: nn.Module = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         else:
-            self.conv1 = nn.Conv2d(channels, settings.width, kernel_size=3, padding=1, bias=False)
+            self.conv1 = nn.Conv2d(channels, inputs, kernel_size=3, padding=1, bias=False)
             self.maxpool = nn.Identity()
-        self.bn1 = nn.BatchNorm2d(settings.width)
+        self.bn1 = nn.BatchNorm2d(inputs)
         self.relu = nn.ReLU(inplace=True)
         self.stages = tuple(f"layer{i + 1}" for i in range(len(depths)))
         for i, (stage, depth) in enumerate(zip(self.stages, depths, strict=True)):
-            setattr(self, stage, self._make_layer(block, settings.width * 2**i, depth, stride=1 if i == 0 else 2))
+            planes = settings.width * 2**i
+            setattr(self, stage, _stage(block, inputs, planes, depth, stride=1 if i == 0 else 2))
+            inputs = planes * block.expansion
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(self.inplanes, classes)
+        self.fc = nn.Linear(inputs, classes)
         self._initialize()
 
     def _initialize(self) -> None:
@@ -115,31 +149,10 @@ class ResNet(TorchvisionResNet):
         return self.classify(self.features(images))
 
 
-@register("resnet34")
-def resnet34(settings: ResNetModel, input_shape: InputShape, classes: int) -> ResNet:
-    """34 layers (table 1)."""
-    return ResNet(BasicBlock, (3, 4, 6, 3), settings, input_shape[0], classes)
-
-
-@register("resnet50")
-def resnet50(settings: ResNetModel, input_shape: InputShape, classes: int) -> ResNet:
-    """50 layers in bottleneck blocks (table 1)."""
-    return ResNet(Bottleneck, (3, 4, 6, 3), settings, input_shape[0], classes)
-
-
-@register("convnet34")
-def convnet34(settings: ResNetModel, input_shape: InputShape, classes: int) -> ResNet:
-    """resnet34 without a skip connection in any block, otherwise equal."""
-    return ResNet(PlainBlock, (3, 4, 6, 3), settings, input_shape[0], classes)
-
-
-@register("resnet20")
-def resnet20(settings: ResNetModel, input_shape: InputShape, classes: int) -> ResNet:
-    """20 layers for CIFAR-10 (section 4.2): width 16 and stem cifar are the paper's."""
-    return ResNet(PaddedBlock, (3, 3, 3), settings, input_shape[0], classes)
-
-
-@register("plain20")
-def plain20(settings: ResNetModel, input_shape: InputShape, classes: int) -> ResNet:
-    """resnet20 without skip connections."""
-    return ResNet(PlainBlock, (3, 3, 3), settings, input_shape[0], classes)
+def _stage(block: type[BasicBlock | Bottleneck], inputs: int, planes: int, depth: int, stride: int) -> nn.Sequential:
+    outputs = planes * block.expansion
+    projection = None  # of the first block's skip, where the shape changes (option B, section 3.3)
+    if stride != 1 or inputs != outputs:
+        projection = nn.Sequential(conv1x1(inputs, outputs, stride), nn.BatchNorm2d(outputs))
+    first = block(inputs, planes, stride, projection)
+    return nn.Sequential(first, *(block(outputs, planes) for _ in range(depth - 1)))

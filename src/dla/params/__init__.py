@@ -1,1 +1,1 @@
-"""params.yaml: read and checked whole; what each setting means and which values it takes."""
+"""The one room that knows the whole of params.yaml: checks between blocks, and what every stage runs with."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +10,13 @@ from dla.core.parsing import did_you_mean
 from dla.params.whole import Params
 
 Settings = dict[str, Any]
+# Sections with a stage per entry, each called like its section, and those of a stage alone.
+TABLES = {
+    "download": "sources",
+    "prepare": "data",
+    **{name: name for name in ("train", "embed", "tfidf", "classify", "finetune", "tsne", "rank", "lm", "agent")},
+}
+ALONE = ("repeats", "gradients", "generate", "agents")
 
 
 def effective(params: Params, name: str) -> dict[str, Settings]:
@@ -22,42 +28,27 @@ def effective(params: Params, name: str) -> dict[str, Settings]:
         If there is no such stage.
     """
     known = stages(params)
-    named = [stage for stage in known if name in (stage, stage.partition("@")[2])]
+    named = {stage: settings for stage, settings in known.items() if name in (stage, stage.partition("@")[2])}
     if not named:
         names = [*known, *(stage.partition("@")[2] for stage in known)]
         hint = did_you_mean(name, names) or "; `dla params --names` lists what there is"
         raise UserError(f"{name!r} is not a stage of dvc.yaml{hint}")
-    return {stage: known[stage]() for stage in named}
+    return named
 
 
-def stages(params: Params) -> dict[str, Callable[[], Settings]]:
-    """How to come by the settings of every stage, by its name in DVC."""
-    sections: dict[str, tuple[dict[str, Any], Callable[[str], Any]]] = {
-        "download": (params.sources, lambda name: params.sources[name]),
-        "prepare": (params.data, lambda name: params.data[name]),
-        "train": (params.train, params.image_run),
-        "cam": (params.cam, params.explanation),
-        "embed": (params.embed, params.embedding),
-        "tfidf": (params.tfidf, lambda name: params.tfidf[name]),
-        "classify": (params.classify, params.head),
-        "finetune": (params.finetune, params.fine_tuning),
-        "tsne": (params.tsne, params.scatter),
-        "rank": (params.rank, params.answer_scorer),
-        "lm": (params.lm, params.language_model),
-        "agent": (params.agent, params.agent_run),
+def stages(params: Params) -> dict[str, Settings]:
+    """The settings of every stage, by its name in DVC."""
+    return {
+        **{
+            f"{stage}@{name}": asdict(settings)
+            for stage, section in TABLES.items()
+            for name, settings in getattr(params, section).items()
+        },
+        **{f"cam@{name}": asdict(params.cam) for name in params.explained},
+        **{
+            f"pair@{seed}": {label: asdict(run) for label, run in params.pair.runs(seed).items()}
+            for seed in params.repeats.seeds
+        },
+        **{stage: asdict(getattr(params, stage)) for stage in ALONE},
+        "report": {},  # no settings of its own
     }
-    found: dict[str, Callable[[], Settings]] = {
-        f"{section}@{name}": lambda name=name, settings=settings: asdict(settings(name))  # type: ignore[misc]
-        for section, (table, settings) in sections.items()
-        for name in table
-    }
-    for seed in params.repeats.seeds:
-        found[f"pair@{seed}"] = lambda seed=seed: {  # type: ignore[misc]
-            label: asdict(run) for label, run in params.pair_runs(seed).items()
-        }
-    found["repeats"] = lambda: asdict(params.repeats)
-    found["gradients"] = lambda: asdict(params.gradient_study)
-    found["generate"] = lambda: asdict(params.generation)
-    found["agents"] = lambda: asdict(params.agents)
-    found["report"] = dict  # no settings of its own
-    return found

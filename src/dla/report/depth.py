@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dla.models.settings import DeepCNNModel
+from dla.models.base.settings import DeepCNNModel
 from dla.params.whole import Params
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-from dla.models.settings import ResNetModel
+from dla.models.base.settings import ResNetModel
 from dla.params.whole import Params
 from dla.report import charts, gradients
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Table

@@ -11,8 +11,8 @@ import torch
 from dla.core.artifacts import read_tensors, write_metrics, write_table, write_tensors
 from dla.core.contents import load_weights
 from dla.core.errors import UserError
+from dla.core.parameters import untrained
 from dla.core.parsing import parse_kept
-from dla.params.file import untrained
 from dla.rl.baselines import RULES, baselines
 from dla.rl.dqn import QNet
 from dla.rl.environments import Place

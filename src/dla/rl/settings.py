@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from dla.core.parsing import STRICT
-from dla.core.values import Count, Name, NonNegative, Positive, Seed
+from dla.core.values import Count, Distinct, Name, NonNegative, Positive, Seed
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -20,7 +20,7 @@ class AgentRun:
 
     environment: Name  # its id in gymnasium's registry; `module:id` if a module must be imported that registers it
     kwargs: dict[str, Any] = field(default_factory=dict)  # of the environment's constructor
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]  # one training each
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), Distinct]  # one training each
     steps: Count  # of all copies of the environment together
     copies: Count  # of the environment, side by side
     widths: tuple[Count, ...]  # hidden layers of every net
@@ -54,6 +54,13 @@ class DQNRun(AgentRun):
     double: bool = False  # the online net chooses the action that the target net values (van Hasselt et al. 2016)
     dueling: bool = False  # value and advantages apart (Wang et al. 2016)
 
+    def __post_init__(self) -> None:
+        for setting in ("learning_starts", "buffer"):
+            if (value := getattr(self, setting)) < self.copies:
+                raise ValueError(f"{setting} = {value} should be at least copies = {self.copies}")
+        if self.train_every % self.copies:
+            raise ValueError(f"train_every = {self.train_every} should be a multiple of copies = {self.copies}")
+
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class PPORun(AgentRun):
@@ -69,6 +76,13 @@ class PPORun(AgentRun):
     value_coefficient: NonNegative = 0.5  # of the mean squared error of values in the loss
     entropy_coefficient: NonNegative = 0.0  # of the policy's entropy, which the loss rewards
     normalize_advantages: bool = True  # per minibatch
+
+    def __post_init__(self) -> None:
+        if self.copies * self.rollout < 4 * self.minibatches:
+            raise ValueError(
+                f"minibatches = {self.minibatches} of {self.copies} copies x {self.rollout} steps should have four "
+                "steps each at least"
+            )
 
 
 Agent = Annotated[DQNRun | PPORun, Field(discriminator="name")]

@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss
 from torch import nn
 
 from dla.core.artifacts import write_tensors
-from dla.models.registry import count_parameters
+from dla.models.base.registry import count_parameters
 from dla.text.batches import VectorBatches
 from dla.text.features import Labelled, read_labelled
 from dla.text.linear import fit_best

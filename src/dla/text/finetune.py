@@ -14,8 +14,8 @@ from scipy.special import softmax
 from torch import nn
 
 from dla.core.artifacts import Metadata, atomic, read_texts, write_metrics
-from dla.models.layers import keep_float32, replace_dropout
-from dla.models.registry import count_parameters
+from dla.models.base.layers import keep_float32, replace_dropout
+from dla.models.base.registry import count_parameters
 from dla.text.batches import TokenBatches
 from dla.text.embed import LEVELS, levels, split_rows, targets
 from dla.text.encode import Tokens, read_pretrained, show_mean, token_limit, tokenize

@@ -15,9 +15,9 @@ from pydantic import Field
 from dla.core.artifacts import Metadata, read_tensors
 from dla.core.contents import REMEDY, load_weights
 from dla.core.errors import UserError
+from dla.core.parameters import untrained
 from dla.core.parsing import parse_kept
 from dla.core.values import Length
-from dla.params.file import untrained
 from dla.text.settings import Embedding, Head, LogisticRegressionHead, WordCounts
 
 FOLDER = Path("models/text")

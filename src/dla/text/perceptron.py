@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from dla.models.layers import keep_float32
-from dla.models.mlp import mlp
-from dla.models.settings import MLPModel
+from dla.models import mlp
+from dla.models.base.layers import keep_float32
 
 
 class Standardize(nn.Module):
@@ -37,7 +36,7 @@ def perceptron(
 
     With mean 0 and standard deviation 1 it sees the features as they come.
     """
-    settings = MLPModel(family="mlp", name="mlp", widths=tuple(widths), dropout=dropout)
-    net = mlp(settings, (len(mean), 1, 1), outputs)
+    settings = mlp.Settings(family="mlp", widths=tuple(widths), dropout=dropout)
+    net = mlp.build(settings, (len(mean), 1, 1), outputs)
     keep_float32(list(net.children())[-1])
     return nn.Sequential(Standardize(mean, std), net)

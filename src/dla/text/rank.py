@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dla.core.artifacts import read_tensors
-from dla.models.registry import count_parameters
+from dla.models.base.registry import count_parameters
 from dla.statistics.classifiers import predictions
 from dla.text.batches import VectorBatches
 from dla.text.losses import RankingLoss

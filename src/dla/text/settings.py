@@ -114,6 +114,11 @@ class Ranking(Training):
     standardize: bool = True  # every feature to mean 0 and variance 1 first
     seed: Seed
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.label_smoothing and self.loss != "softmax":
+            raise ValueError(f"label_smoothing = {self.label_smoothing} is for loss: softmax alone")
+
     @property
     def is_control(self) -> bool:
         """Whether it sees neither article nor question, so that what it gets right says nothing of reading."""

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from dla.core.errors import UserError
-from dla.models.registry import count_parameters
+from dla.models.base.registry import count_parameters
 from dla.training import tracking
 from dla.training.checkpoint import Checkpoint
 from dla.training.fit import Batches, Fitted, Objective, fit

@@ -32,6 +32,18 @@ class Training:
     keep: Literal["best", "lowest-loss", "last"] = "best"
     patience: Count | None = None  # epochs without a better one before the run stops; never if left out
 
+    def __post_init__(self) -> None:
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(f"momentum = {self.momentum} is for optimizer: sgd alone")
+        if self.beta2 != 0.999 and self.optimizer == "sgd":
+            raise ValueError(f"beta2 = {self.beta2} is for optimizer: adam and adamw")
+        if self.last_rate and self.schedule != "cosine":
+            raise ValueError(f"last_rate = {self.last_rate} is for schedule: cosine alone")
+        if self.warmup and self.schedule == "one-cycle":
+            raise ValueError(f"warmup = {self.warmup} is for constant and cosine; one-cycle has its own")
+        if self.patience and self.keep == "last":
+            raise ValueError(f"patience = {self.patience} waits for a better epoch, which keep: last forgoes")
+
 
 @dataclass(frozen=True, config=STRICT)
 class Runtime:

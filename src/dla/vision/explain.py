@@ -49,6 +49,7 @@ class Explanations:
     """The test pictures of a data set as one classifier sees them."""
 
     name: str
+    data: str  # the data set's name
     classifier: Classifier
     settings: Explanation
     pictures: Pictures
@@ -112,12 +113,16 @@ class Explanations:
             for explained in pictures:
                 name = f"{explained.identity}-{re.sub(r'[^A-Za-z0-9]+', '_', explained.predicted)}.png"
                 write_figure(temporary / name, draw_one(explained))
-        write_figure(grid, draw_grid(pictures, f"{self.name} on {self.settings.data} ({self.classifier.source} data)"))
+        write_figure(grid, draw_grid(pictures, f"{self.name} on {self.data} ({self.classifier.source} data)"))
         write_metrics(metrics, self.metrics())
 
 
-def explain(name: str, classifier: Classifier, settings: Explanation, prepared: Path) -> Explanations:
+def explain(name: str, classifier: Classifier, settings: Explanation, data: str, prepared: Path) -> Explanations:
     """Classify the whole test split, map the evidence for each predicted class, and localise the true ones.
+
+    Parameters
+    ----------
+    name, data : of the run and of its data set, as the pictures say
 
     Raises
     ------
@@ -131,7 +136,7 @@ def explain(name: str, classifier: Classifier, settings: Explanation, prepared: 
         hits = pointing_hits(_maps(classifier, validation).numpy(), validation.boxes, validation.size)
         found["validation"] = {"pointing": {"n": len(hits), "map": float(hits.mean())}}
         found |= localisation(maps[:, 1], test.boxes, test.size)
-    return Explanations(name, classifier, settings, test, probabilities, maps[:, 0], found)
+    return Explanations(name, data, classifier, settings, test, probabilities, maps[:, 0], found)
 
 
 def _look(classifier: Classifier, pictures: Pictures) -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from scipy import stats
 from torch import nn
 
-from dla.models.registry import build
-from dla.models.settings import DeepCNNModel
+from dla.models.base.registry import build
+from dla.models.deep_cnn import Settings
 from dla.training.fit import CrossEntropy, mode
 from dla.training.optim import build_optimizer
 from dla.training.runtime import seed_everything, start
@@ -27,15 +27,20 @@ from dla.vision.settings import GradientStudy
 class Recorded:
     """The gradients of one net while it trained."""
 
-    model: DeepCNNModel
+    model: Settings
     dense: np.ndarray[Any, Any]  # (steps,) mean absolute gradient of the dense layer's weights
     norms: np.ndarray[Any, Any]  # (steps, layers) Euclidean norm of each layer's weight gradient, first to last
+
+    @property
+    def name(self) -> str:
+        """The kind of net."""
+        return "residual_cnn" if self.model.skips else "plain_cnn"
 
     @property
     def family(self) -> str:
         """What the net shares with those of other depths."""
         norm = "with" if self.model.batch_norm else "without"
-        return f"{self.model.name}, {norm} batch norm, {self.model.initialisation} initialisation"
+        return f"{self.name}, {norm} batch norm, {self.model.initialisation} initialisation"
 
     @property
     def layers(self) -> int:
@@ -76,11 +81,11 @@ def study_gradients(study: GradientStudy, prepared: Path, runtime: Runtime) -> l
     return recorded
 
 
-def nets(study: GradientStudy) -> Iterator[DeepCNNModel]:
+def nets(study: GradientStudy) -> Iterator[Settings]:
     """Every net of the study, those that differ in depth alone together."""
-    names: tuple[Literal["plain_cnn", "residual_cnn"], ...] = ("plain_cnn", "residual_cnn")
-    for initialisation, norm, name, depth in product(study.initialisation, study.batch_norm, names, study.depths):
-        yield DeepCNNModel("deep_cnn", name, study.width, depth, norm, initialisation)
+    shared = Settings(family="deep_cnn", width=study.width, depth=1, skips=False)
+    for start_from, norm, skips, depth in product(study.initialisation, study.batch_norm, (False, True), study.depths):
+        yield replace(shared, depth=depth, skips=skips, batch_norm=norm, initialisation=start_from)
 
 
 def endless(batches: ImageBatches) -> Iterator[Batch]:
@@ -168,7 +173,7 @@ def _written(value: float, digits: int) -> str:
 
 def _labels(r: Recorded) -> dict[str, Any]:
     return {
-        "model": r.model.name.removesuffix("_cnn"),
+        "model": r.name.removesuffix("_cnn"),
         "batch_norm": "with batch norm" if r.model.batch_norm else "without",
         "initialisation": r.model.initialisation,
         "depth": r.model.depth,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from dla.models.registry import layer_groups
+from dla.models.base.registry import layer_groups
 
 
 class GroupGradients:

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from dla.core.parsing import STRICT
 from dla.core.values import Count, Distinct, Label, Name, Positive, Seed, Several
-from dla.models.settings import Model
+from dla.models.base.settings import Model
 from dla.training.settings import Training
 
 
@@ -53,6 +53,16 @@ class Pair:
     first: Contender
     second: Contender
 
+    def __post_init__(self) -> None:
+        if self.first.data != self.second.data:
+            raise ValueError(f"second.data = {self.second.data!r} should be that of first")
+        if self.first.label == self.second.label:
+            raise ValueError(f"second.label = {self.second.label!r} should differ from first's")
+
+    def runs(self, seed: int) -> dict[str, ImageRun]:
+        """Both runs from one seed, by label."""
+        return {contender.label: contender.run(seed) for contender in self}
+
     def __iter__(self) -> Iterator[Contender]:
         return iter((self.first, self.second))
 
@@ -61,7 +71,7 @@ class Pair:
 class Repeats:
     """The seeds a pair is trained from, and how the outcomes are compared."""
 
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=2)]  # the pair is trained from each
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=2), Distinct]  # the pair is trained from each
     loss: Positive  # training loss whose first reaching is timed
     confidence: Annotated[float, Field(gt=0.5, lt=1)]  # level of the intervals, and of what is called shown
 
@@ -71,7 +81,7 @@ class GradientStudy:
     """Constant-width networks of several depths, trained on the same batches while every gradient is measured."""
 
     data: Name  # a key of `data`
-    depths: Annotated[tuple[Count, ...], Field(min_length=2), Distinct]  # plain_cnn: layers; residual_cnn: blocks
+    depths: Annotated[tuple[Count, ...], Field(min_length=2), Distinct]  # without skips: layers; with: blocks
     batch_norm: Annotated[tuple[bool, ...], Field(min_length=1), Distinct]  # with, without, or both
     # Of the convolutions: PyTorch's default, He's, or both.
     initialisation: Annotated[tuple[Literal["default", "he"], ...], Field(min_length=1), Distinct]
@@ -86,10 +96,8 @@ class GradientStudy:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Explanation:
-    """What is drawn and scored of one trained image classifier's class activation maps."""
+    """What is drawn and scored of the class activation maps of trained image classifiers."""
 
-    data: Name  # that of the run
-    family: Name  # that of the run's model; both name what the stage depends on
     pictures: Count  # random test pictures that are drawn
     scored: Count  # random test pictures on which deletion and insertion are measured
     seed: Seed  # of both choices, and of the random maps

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dla.core.artifacts import write_metrics, write_table, write_tensors
-from dla.models.registry import InputShape, build, count_parameters
+from dla.models.base.registry import InputShape, build, count_parameters
 from dla.statistics.classifiers import PREDICTIONS, predictions
 from dla.training.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, mode
 from dla.training.job import Job, Outcome

@@ -11,10 +11,10 @@ from torch import nn
 from dla.core.artifacts import read_tensors
 from dla.core.contents import REMEDY, load_weights
 from dla.core.errors import UserError
+from dla.core.parameters import untrained
 from dla.core.parsing import parse_kept
 from dla.core.values import Count
-from dla.models.registry import InputShape, build
-from dla.params.file import untrained
+from dla.models.base.registry import InputShape, build
 from dla.vision.settings import ImageRun
 
 FOLDER = Path("models")

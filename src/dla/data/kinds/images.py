@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import datasets
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from dla.core.artifacts import write_tensors
+from dla.core.parsing import STRICT
+from dla.core.values import Name, Seed
 from dla.data.pixels import channel_statistics, to_pixels
-from dla.data.settings import Images
-from dla.data.sources import broken, class_names, hold_out, read_labels, read_source, require_pictures
+from dla.data.settings import DataSettings
+from dla.data.tables import broken, class_names, hold_out, read_labels, read_source, require_pictures
+
+FILE = "images.safetensors"  # that a data set of this kind consists of
 
 
-def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Settings(DataSettings):
+    """One prepared image data set: what `prepare` makes of a source."""
+
+    image_column: Name  # of the source's files
+    label_column: Name  # of the source's files
+    channels: Literal[1, 3]  # 1: greyscale, 3: RGB
+    image_size: Annotated[int, Field(ge=8, le=512)]  # pixels, height and width
+    validation_fraction: Annotated[float, Field(gt=0, le=0.5)]  # of the training images
+    split_seed: Seed  # of the choice of validation images
+
+
+def prepare(raw: Path, settings: Settings, prepared: Path, source: str) -> None:
     """Decode, resize, split and write one image data set.
 
     The file holds for each split in train, validation, test: `SPLIT.images` (N, C, H, W) uint8, `SPLIT.labels` (N,)
@@ -48,7 +66,7 @@ def prepare(raw: Path, settings: Images, prepared: Path, source: str) -> None:
     write_tensors(prepared, tensors, metadata)
 
 
-def _read_split(raw: Path, split: str, settings: Images) -> tuple[dict[str, NDArray[Any]], list[str]]:
+def _read_split(raw: Path, split: str, settings: Settings) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Columns and class names of one split of the source."""
     rows = read_source(raw, split, (settings.image_column, settings.label_column))
     classes = class_names(rows, settings.label_column, raw)
@@ -60,7 +78,7 @@ def _read_split(raw: Path, split: str, settings: Images) -> tuple[dict[str, NDAr
         raise broken(raw, error) from error
 
 
-def _columns(rows: datasets.Dataset, settings: Images) -> dict[str, NDArray[Any]]:
+def _columns(rows: datasets.Dataset, settings: Settings) -> dict[str, NDArray[Any]]:
     size = settings.image_size
     columns: dict[str, NDArray[Any]] = {
         "images": np.empty((len(rows), settings.channels, size, size), np.uint8),

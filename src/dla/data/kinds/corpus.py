@@ -5,16 +5,47 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from dla.core.artifacts import write_texts
 from dla.core.errors import UserError
+from dla.core.parsing import STRICT, did_you_mean
+from dla.core.values import Name
 from dla.data.raw import TEXT
-from dla.data.settings import Corpus
+from dla.data.settings import DataSettings
 
 SPLITS = ("train", "validation", "test")
 
+FILE = "texts.parquet"  # that a data set of this kind consists of
 
-def prepare(raw: Path, settings: Corpus, prepared: Path, source: str) -> None:
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Settings(DataSettings):
+    """One prepared long text for a language model, cut once: training, then validation, then test."""
+
+    form: Literal["verse", "prose"]  # verse is judged by its metre and rhymes too
+    parts: tuple[Name, ...]  # lines that each begin a part of the text; what stands before the first is dropped
+    kept: tuple[Name, ...]  # the parts that are kept
+    dropped: tuple[Name, ...]  # regular expressions of what is no text, such as headings; ^ and $ are ends of lines
+    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]  # of the characters, after those that are learned from
+    test_fraction: Annotated[float, Field(gt=0, lt=0.5)]  # of the characters, at the end
+
+    def __post_init__(self) -> None:
+        for part in self.kept:
+            if part not in self.parts:
+                known = ", ".join(self.parts)
+                raise ValueError(f"kept: {part!r} is not one of {known}{did_you_mean(part, self.parts)}")
+        for pattern in self.dropped:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"dropped: {pattern!r} is not a pattern ({error})") from None
+
+
+def prepare(raw: Path, settings: Settings, prepared: Path, source: str) -> None:
     """Write the text as three rows, `split` train, validation and test, which follow each other in the `text`.
 
     The metadata has the source (see dla.data.origin) and the `form`. Parts and headings are those of the real text, so
@@ -45,14 +76,14 @@ def prepare(raw: Path, settings: Corpus, prepared: Path, source: str) -> None:
 SHORTEST = 2  # characters of a split: the first is what the second is predicted from
 
 
-def cut(text: str, settings: Corpus) -> list[str]:
+def cut(text: str, settings: Settings) -> list[str]:
     """The text as its three splits, cut between lines."""
     shares = (1 - settings.validation_fraction - settings.test_fraction, 1 - settings.test_fraction)
     ends = [text.rfind("\n", 0, round(len(text) * share)) + 1 for share in shares]
     return [text[begin:end] for begin, end in pairwise([0, *ends, len(text)])]
 
 
-def choose_parts(text: str, settings: Corpus, raw: Path) -> list[str]:
+def choose_parts(text: str, settings: Settings, raw: Path) -> list[str]:
     """The parts that are kept, in the order of the text, without the lines that begin them."""
     if not settings.parts:
         return [text]

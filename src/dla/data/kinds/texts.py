@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from dla.core.artifacts import write_texts
-from dla.data.settings import Texts
-from dla.data.sources import class_names, hold_out, read_labels, read_source, require_texts
+from dla.core.parsing import STRICT
+from dla.core.values import Name, Seed
+from dla.data.settings import DataSettings
+from dla.data.tables import class_names, hold_out, read_labels, read_source, require_texts
+
+FILE = "texts.parquet"  # that a data set of this kind consists of
 
 
-def prepare(raw: Path, settings: Texts, prepared: Path, source: str) -> None:
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Settings(DataSettings):
+    """One prepared set of texts with a class each."""
+
+    text_column: Name  # of the source's files
+    label_column: Name  # of the source's files
+    validation_fraction: Annotated[float, Field(gt=0, le=0.5)]  # of the training texts
+    split_seed: Seed  # of the choice of validation texts
+
+
+def prepare(raw: Path, settings: Settings, prepared: Path, source: str) -> None:
     """Split and write one text data set.
 
     The file has a row per text with its `split` (train, validation, test), `id` (row in the source split), `text` and

@@ -6,18 +6,30 @@ import re
 from pathlib import Path
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
 from dla.core.artifacts import write_texts
 from dla.core.errors import UserError
-from dla.data.settings import Questions
-from dla.data.sources import read_source, require_texts
+from dla.core.parsing import STRICT
+from dla.core.values import Seed
+from dla.data.settings import DataSettings
+from dla.data.tables import read_source, require_texts
 
 COLUMNS = ("example_id", "article", "question", "options", "answer")
 LETTERS = "ABCD"
 LEVELS = ("middle", "high")
 
+FILE = "texts.parquet"  # that a data set of this kind consists of
 
-def prepare(raw: Path, settings: Questions, prepared: Path, source: str) -> None:
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Settings(DataSettings):
+    """One prepared set of multiple-choice questions about articles, in the columns of RACE."""
+
+    split_seed: Seed  # of the order of the training questions
+
+
+def prepare(raw: Path, settings: Settings, prepared: Path, source: str) -> None:
     """Write one set of questions.
 
     The file has a row per question with its `split`, `id` (row in the source split), `article`, `question`, four

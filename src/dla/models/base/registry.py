@@ -1,16 +1,14 @@
-"""Models by name. A family is a module of this package, imported when one of its models is asked for."""
+"""Models by family, a module of dla.models that is imported when one of its models is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import nn
 
-from dla.core.parsing import did_you_mean
-from dla.models.settings import Model
+from dla.models.base.settings import FAMILIES, ModelSettings
 
 InputShape = tuple[int, int, int]  # channels, height, width
 
@@ -25,33 +23,10 @@ class Convolutional(Protocol):
         """Logits, (B, classes), of the last feature map."""
 
 
-Builder = Callable[[Any, InputShape, int], nn.Module]
-BUILDERS: dict[str, Builder] = {}
-
-
-def register(name: str) -> Callable[[Builder], Builder]:
-    """Register a function of settings, input shape and number of classes as the builder of model `name`."""
-
-    def add(builder: Builder) -> Builder:
-        BUILDERS[name] = builder
-        return builder
-
-    return add
-
-
-def build(settings: Model, input_shape: InputShape, classes: int) -> nn.Module:
-    """The model that `settings` describe, for images of `input_shape` (channels, height, width).
-
-    Raises
-    ------
-    ValueError
-        If the family has no such model.
-    """
-    import_module(f"dla.models.{settings.family}")
-    if settings.name not in BUILDERS:
-        known = ", ".join(sorted(BUILDERS))
-        raise ValueError(f"model {settings.name!r} is not one of {known}{did_you_mean(settings.name, BUILDERS)}")
-    return BUILDERS[settings.name](settings, input_shape, classes)
+def build(settings: ModelSettings, input_shape: InputShape, classes: int) -> nn.Module:
+    """The model that `settings` describe, for images of `input_shape` (channels, height, width)."""
+    model: nn.Module = FAMILIES.module(settings.family).build(settings, input_shape, classes)
+    return model
 
 
 def layer_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
