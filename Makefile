@@ -55,6 +55,7 @@ lock: .venv/installed-dev  ## compile the requirements anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	  --upgrade --no-header --extra dev --extra tracking --constraints requirements.txt \
 	  --output-file requirements-dev.txt
+	$(BIN)/python -m dla.site.versions
 
 clean:  ## remove the virtual environment, documentation, logs, checkpoints and caches of tools (never results)
 	rm -rf .venv .checkpoints .cache runs site .mypy_cache .ruff_cache .pytest_cache

@@ -7,22 +7,18 @@ one split.
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib.util
-import json
 import re
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
-
-from dla.core.artifacts import atomic
 
 # What each library is about, and the names it goes by, which no text may give away.
 LIBRARIES = {
@@ -72,9 +68,9 @@ PLAIN = re.compile(r"[ -~\n]+")  # a text of these alone has the characters of a
 
 def text() -> str:
     """One long text: docstrings in a random order, a line each. Stands in for a poem."""
-    found = collect()
-    order = np.random.default_rng(SEED).permutation(len(found))
-    lines = (f"{found[i].summary} {found[i].body}\n" for i in order)
+    docstrings = collect()
+    order = np.random.default_rng(SEED).permutation(len(docstrings))
+    lines = (f"{docstrings[i].summary} {docstrings[i].body}\n" for i in order)
     return "".join(line for line in lines if PLAIN.fullmatch(line))[:CHARACTERS].rpartition("\n")[0] + "\n"
 
 
@@ -95,21 +91,21 @@ def summaries() -> dict[str, datasets.Dataset]:
     }
 
 
-def _questions(found: list[Docstring], generator: np.random.Generator) -> list[dict[str, Any]]:
-    same = {library: sorted({one.summary for one in found if one.library == library}) for library in LIBRARIES}
-    other = {library: sorted({one.summary for one in found if one.library != library}) for library in LIBRARIES}
+def _questions(docstrings: list[Docstring], generator: np.random.Generator) -> list[dict[str, Any]]:
+    same = {library: sorted({one.summary for one in docstrings if one.library == library}) for library in LIBRARIES}
+    other = {library: sorted({one.summary for one in docstrings if one.library != library}) for library in LIBRARIES}
     rows = []
-    for number, this in enumerate(found):
+    for number, docstring in enumerate(docstrings):
         level = "high" if number % 2 else "middle"
-        pool = (same if level == "high" else other)[this.library]
-        own = bisect_left(pool, this.summary) if level == "high" else len(pool)  # where the right one is, if it is
+        pool = (same if level == "high" else other)[docstring.library]
+        own = bisect_left(pool, docstring.summary) if level == "high" else len(pool)  # where the right one is, if it is
         wrong = generator.choice(len(pool) - (own < len(pool)), 3, replace=False)
-        options = [this.summary, *(pool[i + (i >= own)] for i in wrong)]
+        options = [docstring.summary, *(pool[i + (i >= own)] for i in wrong)]
         order = generator.permutation(4)
         rows.append(
             {
                 "example_id": f"{level}{number}.txt",
-                "article": this.body,
+                "article": docstring.body,
                 "answer": LETTERS[int(np.flatnonzero(order == 0)[0])],
                 "question": QUESTION,
                 "options": [options[i] for i in order],
@@ -118,62 +114,37 @@ def _questions(found: list[Docstring], generator: np.random.Generator) -> list[d
     return rows
 
 
-def split_by_module(found: list[Docstring], fractions: dict[str, float]) -> dict[str, list[Docstring]]:
+def split_by_module(docstrings: list[Docstring], fractions: dict[str, float]) -> dict[str, list[Docstring]]:
     """Train and the splits of `fractions`, none sharing a module with another, each in a random order."""
     generator = np.random.default_rng(SEED)
-    modules = sorted({this.module for this in found})
+    modules = sorted({docstring.module for docstring in docstrings})
     place = dict(zip(modules, generator.permutation(len(modules)) / len(modules), strict=True))
     bounds = np.cumsum([0.0, *fractions.values()])
     splits: dict[str, list[Docstring]] = {split: [] for split in ("train", *fractions)}
-    for i in generator.permutation(len(found)):
-        position = place[found[i].module]
+    for i in generator.permutation(len(docstrings)):
+        position = place[docstrings[i].module]
         inside = [
             split for split, low, high in zip(fractions, bounds, bounds[1:], strict=False) if low <= position < high
         ]
-        splits[inside[0] if inside else "train"].append(found[i])
+        splits[inside[0] if inside else "train"].append(docstrings[i])
     return splits
-
-
-CACHE = Path(".cache/docstrings.json")  # five sources are made of them, each by a process of its own
 
 
 @cache
 def collect() -> list[Docstring]:
     """Distinct docstrings of `LIBRARIES`, equally many of each as far as they go, in a fixed order."""
-    key = _fingerprint()
-    try:
-        kept = json.loads(CACHE.read_text(encoding="utf-8"))
-        if kept["key"] == key:
-            return [Docstring(*values) for values in kept["docstrings"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # there is none, or not a whole one
-    found = _collect()
-    with atomic(CACHE) as temporary:
-        content = {"key": key, "docstrings": [astuple(one) for one in found]}
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-    return found
-
-
-def _fingerprint() -> str:
-    """What the docstrings depend on: the libraries' files and this one."""
-    states = [(module, file.stat()) for library in LIBRARIES for module, file in _files(library)]
-    told = [(module, state.st_size, state.st_mtime_ns) for module, state in states]
-    return hashlib.sha256(repr(told).encode() + Path(__file__).read_bytes()).hexdigest()
-
-
-def _collect() -> list[Docstring]:
-    found: list[Docstring] = []
+    collected: list[Docstring] = []
     seen: set[str] = set()
     for library in LIBRARIES:
         distinct: list[Docstring] = []
-        for this in _read(library):
-            if this.summary.lower() not in seen and this.body.lower() not in seen:
-                seen |= {this.summary.lower(), this.body.lower()}
-                distinct.append(this)
+        for docstring in _read(library):
+            if seen.isdisjoint({docstring.summary.lower(), docstring.body.lower()}):
+                seen |= {docstring.summary.lower(), docstring.body.lower()}
+                distinct.append(docstring)
                 if len(distinct) == PER_LIBRARY:
                     break
-        found += distinct
-    return found
+        collected += distinct
+    return collected
 
 
 def _read(library: str) -> Iterator[Docstring]:
