@@ -12,16 +12,14 @@ import re
 import runpy
 import shutil
 from collections.abc import Collection
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
 import torch
 from ruamel.yaml import YAML
 
 from dla.data.raw import ABSENT, TEXT
-from dla.params.budgets import Budget
 from dla.params.effective import stages
 from dla.params.file import load_params
 
@@ -86,10 +84,10 @@ def embed(real: Path, content: Content, raw: Path) -> None:
 
 # --- size -----------------------------------------------------------------------------------------------------
 
-CAPS = {  # of a section of `budgets`, whatever of it is capped
+CUTS: dict[str, dict[str, Any]] = {  # of the runs in a section
     "train": {"epochs": 1, "examples": 16, "batch_size": 8, "width": 4},
     "pair": {"epochs": 1, "examples": 16, "batch_size": 8, "width": 4},
-    "gradients": {"steps": 2, "window": 2, "batch_size": 4, "width": 4},
+    "gradients": {"steps": 2, "window": 2, "batch_size": 4, "width": 4, "depths": [2, 3]},
     "cam": {"pictures": 2, "scored": 2},
     "embed": {"examples": 64, "max_tokens": 48},
     "classify": {"epochs": 1},
@@ -98,37 +96,39 @@ CAPS = {  # of a section of `budgets`, whatever of it is capped
     "rank": {"epochs": 1},
     "lm": {"epochs": 2, "steps": 2, "batch_size": 2, "context": 40, "layers": 1, "heads": 2, "width": 8},
     "generate": {"length": 5},
-    "agent": {"seeds": 1, "steps": 1024, "episodes": 2, "validation_episodes": 2, "points": 2, "checkpoints": 1},
+    "agent": {"seeds": [1], "steps": 1024, "episodes": 2, "validation_episodes": 2, "points": 2, "checkpoints": 1},
 }
 KEPT = {  # of the sections with many entries that are alike: what a chapter needs to say what it has to say
+    "explained": ("imagenette-cnn",),
     "train": ("cifar10-plain-20", "cifar10-plain-56", "imagenette-cnn"),
-    "cam": ("imagenette-cnn",),
     "agent": ("cartpole-ppo",),
 }
 
 
 def shrink(content: Content) -> None:
-    """Cap every budget, each of its sections by all that it has of caps."""
-    for budget in content["budgets"].values():
-        for section, kind in get_type_hints(Budget).items():
-            if section == "data":
-                continue
-            caps = get_args(kind)[1] if get_args(kind) else kind
-            small = {field.name: CAPS[section][field.name] for field in fields(caps) if field.name in CAPS[section]}
-            names = budget[section] if section in ("train", "agent") else content.get(section, {})
-            budget[section] = dict.fromkeys(names, small) if get_args(kind) else small
+    """Cut every run under every budget."""
+    for section, small in CUTS.items():
+        alone = section in ("gradients", "cam", "generate")
+        for run in [content[section]] if alone else content[section].values():
+            run["cuts"] = dict.fromkeys(content["budgets"], cut_down(run, small))
     content["runtime"] |= {"device": "cpu", "precision": "float32", "compile": "never", "threads": 1}
     content["tracking"]["tensorboard"] = False
     content["repeats"]["seeds"] = content["repeats"]["seeds"][:2]
-    content["gradients"]["depths"] = [2, 3]
+
+
+def cut_down(run: Content, small: Content) -> Content:
+    """What of `small` the run has, and its width where it stands in `model`."""
+    cuts = {key: value for key, value in small.items() if key in run or key == "examples"}
+    if "model" in run:
+        widths = run["model"].get("widths")
+        cuts["model"] = {"widths": [small["width"]] * len(widths)} if widths else {"width": small["width"]}
+    return cuts
 
 
 def leave_out(content: Content) -> None:
-    """Only the runs that are kept, and of budgets what is left of those."""
+    """Only the runs that are kept."""
     for section, names in KEPT.items():
         content[section] = {name: content[section][name] for name in names}
-    for budget in content["budgets"].values():
-        budget["agent"] = {name: budget["agent"][name] for name in KEPT["agent"]}
 
 
 # --- every budget ---------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def run(project: Path, real: Path, budget: str, *, whole: bool = False, only: Co
     if not whole:
         leave_out(content)
     YAML(typ="safe").dump(content, project / "params.yaml")
-    source = content["budgets"][budget]["data"]["source"]
+    source = content["budgets"][budget]["source"]
     if source == "embedded":
         embed(real, content, project / "data/raw")
     for stage in stages(load_params()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,17 +12,17 @@ from dla.report.laboratories import ACCURACY
 
 from .conftest import ROOT
 
-FULL = replace(load_params(ROOT / "params.yaml"), budget="full")
+FULL = load_params(ROOT / "params.yaml", "full")
 
 # What the laboratories' texts and code say of the image classifiers whose accuracy they state.
 ADAM = {"optimizer": "adam", "schedule": "constant", "weight_decay": 0.0, "label_smoothing": 0.0}
-SKIP_MLP = {"model.name": "skip_mlp", "model.widths": (128, 64, 64), "model.dropout": 0.5}
+SKIP_MLP = {"model.skips": True, "model.widths": (128, 64, 64), "model.dropout": 0.5}
 STATED: dict[str, dict[str, Any]] = {
-    "mnist-mlp-64": {"model.name": "mlp", "model.widths": (64, 64), "learning_rate": 1e-4, "epochs": 50},
+    "mnist-mlp-64": {"model.skips": False, "model.widths": (64, 64), "learning_rate": 1e-4, "epochs": 50},
     "mnist-skip-mlp": {**SKIP_MLP, "learning_rate": 1e-4, "epochs": 50},
     "cifar10-skip-mlp": {**SKIP_MLP, "learning_rate": 1e-4, "epochs": 50},
     "cifar10-cnn": {
-        "model.name": "cnn",
+        "model.family": "cnn",
         "model.widths": (64, 128, 256, 128, 64),
         "model.dropout": 0.3,
         "learning_rate": 1e-3,
@@ -39,7 +38,7 @@ def test_a_figure_of_an_image_classifier_is_that_of_a_run_whose_settings_are_sta
 
 @pytest.mark.parametrize("name", STATED)
 def test_a_run_beside_a_laboratorys_figure_has_its_settings_under_budget_full(name: str) -> None:
-    run = FULL.image_run(name)
+    run = FULL.train[name]
     for setting, stated in {**ADAM, "batch_size": 64, **STATED[name]}.items():
         place, _, last = setting.rpartition(".")
         assert getattr(run.model if place else run, last) == stated, setting

@@ -1,51 +1,54 @@
-"""Every model of the registry, and the residual networks against torchvision's."""
+"""Every family of models, and the residual networks against torchvision's."""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
 import torchvision
 from torch import nn
 
+from dla.models.base.registry import build, count_parameters
+from dla.models.base.settings import FAMILIES, ModelSettings
 from dla.models.mlp import SkipBlock
-from dla.models.base.registry import BUILDERS, build, count_parameters
-from dla.models.base.settings import CNNModel, DeepCNNModel, MLPModel, Model, ResNetModel
+from dla.params.file import load_params
+
+from .conftest import ROOT
 
 SHAPE = (3, 32, 32)
-
-
-def resnet(name: Any, stem: Any = "cifar", width: int = 8) -> ResNetModel:
-    return ResNetModel(family="resnet", name=name, stem=stem, width=width)
-
-
-MODELS: dict[str, Model] = {
-    "mlp": MLPModel(family="mlp", name="mlp", widths=(16, 8), dropout=0.5),
-    "skip_mlp": MLPModel(family="mlp", name="skip_mlp", widths=(16, 8, 8), dropout=0.5),
-    "cnn": CNNModel(family="cnn", name="cnn", widths=(4, 8), dropout=0.5),
-    "plain_cnn": DeepCNNModel(family="deep_cnn", name="plain_cnn", width=4, depth=3),
-    "residual_cnn": DeepCNNModel(family="deep_cnn", name="residual_cnn", width=4, depth=2),
-    **{name: resnet(name) for name in ("resnet34", "resnet50", "convnet34", "resnet20", "plain20")},
+SMALL: dict[str, dict[str, Any]] = {  # settings that make a small net: those of a family that is not here are its runs'
+    "mlp": {"widths": (16, 8, 8), "dropout": 0.5},
+    "cnn": {"widths": (4, 8), "dropout": 0.5},
+    "deep_cnn": {"width": 4, "depth": 3, "skips": False},
+    "resnet": {"layers": 34, "stem": "cifar", "width": 8},
 }
-CONVOLUTIONAL = [name for name in MODELS if "mlp" not in name]
+VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "mlp": [{"skips": True}],
+    "deep_cnn": [{"skips": True}, {"batch_norm": False}],
+    "resnet": [{"skips": False}, {"layers": 20}, {"layers": 20, "skips": False}, {"layers": 50}],
+}
 
 
-def test_the_registry_knows_exactly_the_models_that_parameters_may_name() -> None:
-    named = {
-        name
-        for kind in get_args(get_args(Model)[0])
-        for name in get_args(kind.__dataclass_fields__["name"].type) or _literals(kind)
-    }
-    for settings in MODELS.values():
-        build(settings, SHAPE, 10)
-    assert set(BUILDERS) == named == set(MODELS)
+def settings(family: str, **changes: Any) -> ModelSettings:
+    """Settings of a small net of the family; of a family nobody has put here, those of a run in params.yaml."""
+    if family in SMALL:
+        model: ModelSettings = FAMILIES.module(family).Settings(family=family, **SMALL[family] | changes)
+        return model
+    runs = load_params(ROOT / "params.yaml").train.values()
+    return next(run.model for run in runs if run.model.family == family)
 
 
-def _literals(kind: Any) -> tuple[str, ...]:
-    from typing import get_type_hints
+def resnet(layers: int, skips: bool = True, **changes: Any) -> ModelSettings:
+    return settings("resnet", layers=layers, skips=skips, **changes)
 
-    return get_args(get_type_hints(kind)["name"])
+
+MODELS: dict[str, ModelSettings] = {
+    ", ".join([family, *(f"{key} {value}" for key, value in changes.items())]): settings(family, **changes)
+    for family in FAMILIES.names()
+    for changes in [{}, *VARIANTS.get(family, [])]
+}
+CONVOLUTIONAL = [name for name, model in MODELS.items() if model.family != "mlp"]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -67,28 +70,28 @@ def test_a_convolutional_model_exposes_its_last_feature_map(name: str) -> None:
     torch.testing.assert_close(model.classify(features), model(images), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize(("name", "width"), [("resnet34", 64), ("resnet50", 64)])
-def test_a_torchvision_state_dict_gives_the_same_logits(name: str, width: int) -> None:
-    theirs = getattr(torchvision.models, name)(num_classes=10).eval()
-    ours = build(resnet(name, "imagenet", width), (3, 64, 64), 10).eval()
+@pytest.mark.parametrize("layers", [18, 34, 50])
+def test_a_torchvision_state_dict_gives_the_same_logits(layers: int) -> None:
+    theirs = getattr(torchvision.models, f"resnet{layers}")(num_classes=10).eval()
+    ours = build(resnet(layers, stem="imagenet", width=64), (3, 64, 64), 10).eval()
     ours.load_state_dict(theirs.state_dict())
     images = torch.randn(2, 3, 64, 64)
     torch.testing.assert_close(ours(images), theirs(images), rtol=0, atol=0)
 
 
-def test_convnet34_is_resnet34_less_its_skips_and_their_projections() -> None:
-    residual = build(resnet("resnet34"), SHAPE, 10).state_dict()
-    plain = build(resnet("convnet34"), SHAPE, 10).state_dict()
+def test_without_skips_a_resnet_is_the_same_less_its_skips_and_their_projections() -> None:
+    residual = build(resnet(34), SHAPE, 10).state_dict()
+    plain = build(resnet(34, skips=False), SHAPE, 10).state_dict()
     assert {key for key in residual if key not in plain} == {key for key in residual if "downsample" in key}
     assert set(plain) < set(residual)
 
 
-@pytest.mark.parametrize(("residual", "plain"), [("resnet34", "convnet34"), ("resnet20", "plain20")])
-def test_a_pair_starts_from_the_same_weights(residual: str, plain: str) -> None:
+@pytest.mark.parametrize("layers", [20, 34])
+def test_a_pair_starts_from_the_same_weights(layers: int) -> None:
     weights = []
-    for name in (residual, plain):
+    for skips in (True, False):
         torch.manual_seed(3)
-        weights.append(build(resnet(name), SHAPE, 10).state_dict())
+        weights.append(build(resnet(layers, skips), SHAPE, 10).state_dict())
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[1])
 
 
@@ -96,32 +99,37 @@ def test_without_skips_a_block_that_yields_nothing_lets_nothing_through() -> Non
     """With its convolutions at zero a residual block is the identity on positive input; a plain block gives zero."""
     images = torch.rand(2, *SHAPE)
     through = {}
-    for name in ("resnet20", "plain20"):
-        model: Any = build(resnet(name), SHAPE, 10).eval()
+    for skips in (True, False):
+        model: Any = build(resnet(20, skips), SHAPE, 10).eval()
         block = model.layer1[0]
         for layer in block.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.zeros_(layer.weight)
         entering = torch.relu(model.bn1(model.conv1(images)))
-        through[name] = (entering, block(entering))
-    torch.testing.assert_close(through["resnet20"][1], through["resnet20"][0])
-    assert through["plain20"][1].abs().max() == 0
+        through[skips] = (entering, block(entering))
+    torch.testing.assert_close(through[True][1], through[True][0])
+    assert through[False][1].abs().max() == 0
 
 
-def test_resnet20_has_the_parameters_of_the_paper() -> None:
-    assert count_parameters(build(resnet("resnet20", width=16), SHAPE, 10)) == 269_722  # 0.27 M in table 6
+@pytest.mark.parametrize(("layers", "millions"), [(20, 0.27), (32, 0.46), (44, 0.66), (56, 0.85)])
+def test_resnets_for_cifar_have_the_parameters_of_the_paper(layers: int, millions: float) -> None:
+    assert round(count_parameters(build(resnet(layers, width=16), SHAPE, 10)) / 1e6, 2) == millions  # table 6
+
+
+def test_a_plain_net_of_bottleneck_blocks_is_refused() -> None:
+    with pytest.raises(ValueError, match="skips = False is for 18 to 44 layers"):
+        resnet(50, skips=False)
 
 
 def test_the_imagenet_stem_collapses_32_pixels_and_the_cifar_stem_does_not() -> None:
     for stem, side in (("imagenet", 1), ("cifar", 4)):
-        model: Any = build(resnet("resnet34", stem), SHAPE, 10).eval()
+        model: Any = build(resnet(34, stem=stem), SHAPE, 10).eval()
         assert model.features(torch.randn(1, *SHAPE)).shape[2:] == (side, side)
 
 
 def test_plain_and_residual_cnn_have_the_depth_they_name() -> None:
-    for name, convolutions in (("plain_cnn", 1 + 5), ("residual_cnn", 1 + 2 * 5)):
-        settings = DeepCNNModel(family="deep_cnn", name=name, width=4, depth=5)  # type: ignore[arg-type]
-        model = build(settings, SHAPE, 10)
+    for skips, convolutions in ((False, 1 + 5), (True, 1 + 2 * 5)):
+        model = build(settings("deep_cnn", depth=5, skips=skips), SHAPE, 10)
         assert sum(isinstance(layer, nn.Conv2d) for layer in model.modules()) == convolutions
 
 
@@ -145,8 +153,7 @@ def test_a_skip_block_bridges_widths_that_differ_and_drops_out_inside() -> None:
 
 
 def test_the_first_and_the_last_layer_of_a_skip_mlp_are_plain() -> None:
-    settings = MLPModel(family="mlp", name="skip_mlp", widths=(128, 64, 64), dropout=0.5)
-    model = build(settings, (1, 28, 28), 10)
+    model = build(settings("mlp", skips=True, widths=(128, 64, 64)), (1, 28, 28), 10)
     kinds = [type(layer) for layer in model.children()]
     assert kinds == [nn.Flatten, nn.Linear, nn.ReLU, SkipBlock, SkipBlock, nn.Linear]
     linear = [(layer.in_features, layer.out_features) for layer in model.modules() if isinstance(layer, nn.Linear)]
@@ -169,8 +176,11 @@ def test_the_first_and_the_last_layer_of_a_skip_mlp_are_plain() -> None:
 def test_kernel_stride_and_padding_decide_how_many_places_are_left(
     changes: dict[str, Any], size: int, places: int
 ) -> None:
-    settings = CNNModel(**({"family": "cnn", "name": "cnn", "widths": (4, 8)} | changes))
-    assert settings.places(size) == places
-    if places:
-        model: Any = build(settings, (3, size, size), 10).eval()
+    net: Any = settings("cnn", **changes)
+    if not places:
+        with pytest.raises(ValueError, match=f"leave nothing of {size} pixels"):
+            net.require_room(size)
+    else:
+        net.require_room(size)
+        model: Any = build(net, (3, size, size), 10).eval()
         assert model.features(torch.randn(1, 3, size, size)).shape[2:] == (places, places)

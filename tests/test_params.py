@@ -5,17 +5,16 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from dla.cli.main import main
 from dla.core.errors import UserError
-from dla.params.budgets import TrainCaps, cap_run
+from dla.core.parameters import READ_BY_DVC
 from dla.params.effective import effective
 from dla.params.file import load_params
-from dla.params import file as module
 from dla.text.settings import Ranking
 
 from .conftest import ROOT, run_stage
@@ -23,6 +22,7 @@ from .conftest import ROOT, run_stage
 Change = Callable[[Path, dict[str, object]], None]
 
 RUN = "train.cifar10-mlp"
+SHORT = {"seed": 1, "epochs": 1, "batch_size": 8, "optimizer": "adam", "learning_rate": 1e-3}
 
 
 def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
@@ -35,9 +35,17 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ({f"{RUN}.optimiser": "adam"}, f"{RUN}.optimiser is not a setting; did you mean optimizer?"),
         ({f"{RUN}.model.widht": 3}, f"{RUN}.model.widht is not a setting; did you mean widths?"),
         ({"trian": {}}, "trian is not a setting; did you mean train?"),
+        ({f"{RUN}.cuts.demo.epoch": 3}, f"{RUN}.epoch is not a setting; did you mean epochs?"),
+        ({f"{RUN}.cuts.dmo": {}}, f"{RUN}.cuts = 'dmo' is not one of demo, quick, full; did you mean demo?"),
+        ({f"{RUN}.cuts": 3}, f"{RUN}.cuts should be a mapping of budgets, each with the settings that it cuts"),
+        ({f"{RUN}.cuts.demo.epochs": 31}, f"{RUN}.cuts.demo.epochs = 31 is more than the 30 that it cuts"),
         (
-            {"budgets.demo.train.mlp.epoch": 3},
-            "budgets.demo.train.mlp.epoch is not a setting; did you mean epochs?",
+            {f"{RUN}.cuts.full": {"model": {"widths": [256, 512]}}},
+            f"{RUN}.cuts.full.model.widths = [256, 512] is more than the [512, 256] that it cuts",
+        ),
+        (
+            {f"{RUN}.cuts.demo.data": "mnist"},
+            f"{RUN}.cuts.demo.data = 'mnist': dvc.yaml reads it, which sees no cuts",
         ),
         ({"runtime.threads": None}, "runtime.threads = null should be a valid integer"),
         ({"runtime.threads": 0}, "runtime.threads = 0 should be greater than or equal to 1"),
@@ -60,17 +68,17 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
             f"{RUN}.data = 'cifar' is not one of "
             "mnist, cifar10, imagenette, ag_news, race, dante; did you mean cifar10?",
         ),
-        ({f"{RUN}.momentum": 0.9}, f"{RUN}.momentum = 0.9 is for optimizer: sgd alone"),
-        ({"pair.second.momentum": 0.9}, "pair.second.momentum = 0.9 is for optimizer: sgd alone"),
-        ({"classify.mlp.momentum": 0.9}, "classify.mlp.momentum = 0.9 is for optimizer: sgd alone"),
-        ({"finetune.finetune.momentum": 0.9}, "finetune.finetune.momentum = 0.9 is for optimizer: sgd alone"),
-        ({"rank.ratio.momentum": 0.9}, "rank.ratio.momentum = 0.9 is for optimizer: sgd alone"),
-        ({"train.cifar10-tuned.beta2": 0.9}, "train.cifar10-tuned.beta2 = 0.9 is for optimizer: adam and adamw"),
-        ({f"{RUN}.last_rate": 0.1}, f"{RUN}.last_rate = 0.1 is for schedule: cosine alone"),
-        ({"rank.margin.label_smoothing": 0.1}, "rank.margin.label_smoothing = 0.1 is for loss: softmax alone"),
+        ({f"{RUN}.momentum": 0.9}, f"{RUN}: momentum = 0.9 is for optimizer: sgd alone"),
+        ({"pair.second.momentum": 0.9}, "pair.second: momentum = 0.9 is for optimizer: sgd alone"),
+        ({"classify.mlp.momentum": 0.9}, "classify.mlp: momentum = 0.9 is for optimizer: sgd alone"),
+        ({"finetune.finetune.momentum": 0.9}, "finetune.finetune: momentum = 0.9 is for optimizer: sgd alone"),
+        ({"rank.ratio.momentum": 0.9}, "rank.ratio: momentum = 0.9 is for optimizer: sgd alone"),
+        ({"train.cifar10-tuned.beta2": 0.9}, "train.cifar10-tuned: beta2 = 0.9 is for optimizer: adam and adamw"),
+        ({f"{RUN}.last_rate": 0.1}, f"{RUN}: last_rate = 0.1 is for schedule: cosine alone"),
+        ({"rank.margin.label_smoothing": 0.1}, "rank.margin: label_smoothing = 0.1 is for loss: softmax alone"),
         (
             {f"{RUN}.patience": 2, f"{RUN}.keep": "last"},
-            f"{RUN}.patience = 2 waits for a better epoch, which keep: last forgoes",
+            f"{RUN}: patience = 2 waits for a better epoch, which keep: last forgoes",
         ),
         (
             {"data.mnist.source": "mnits"},
@@ -91,7 +99,7 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ),
         (
             {"data.race.kind": "quests"},
-            "data.race.kind = 'quests' is not one of images, texts, questions, corpus; did you mean questions?",
+            "data.race.kind = 'quests' is not one of corpus, images, questions, texts; did you mean questions?",
         ),
         (
             {"data.ag_news.text_colum": "text"},
@@ -102,17 +110,17 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
             "embed.ag_news.encoder = 'ag_news' is not one of distilbert, gpt2-encoder, gpt2",
         ),
         (
-            {"lm.dante.heads": 5},
-            "lm.dante.width = 384 under budget full should be a multiple of heads = 5",
+            {"lm.dante.cuts.demo.heads": 5},
+            "lm.dante: width = 128 should be a multiple of heads = 5",
         ),
-        ({"lm.dante.data": "race"}, "lm.dante.data = 'race' is not one of dante"),
+        ({"lm.dante.data": "race"}, "lm.dante.data = 'race' has kind questions; of kind corpus are dante"),
         (
             {"data.dante.kept": ["INFRNO"]},
-            "data.dante.kept = 'INFRNO' is not one of INFERNO, PURGATORIO, PARADISO; did you mean INFERNO?",
+            "data.dante: kept: 'INFRNO' is not one of INFERNO, PURGATORIO, PARADISO; did you mean INFERNO?",
         ),
         (
             {"data.dante.dropped": ["["]},
-            "data.dante.dropped: '[' is not a pattern (unterminated character set at position 0)",
+            "data.dante: dropped: '[' is not a pattern (unterminated character set at position 0)",
         ),
         ({"generate.trained": "gpt2"}, "generate.trained = 'gpt2' is not one of dante"),
         (
@@ -122,26 +130,16 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ({"sources.dante.sha256": "abc"}, "sources.dante.sha256: String should match pattern '^[0-9a-f]{64}$'"),
         (
             {"train.cifar10-tuned.warmup": 0.1},
-            "train.cifar10-tuned.warmup = 0.1 is for constant and cosine; one-cycle has its own",
-        ),
-        (
-            {"budgets.demo.embed.rac": {}},
-            "budgets.demo.embed = 'rac' is not one of ag_news, ag_news-gpt2, race, race-cls, race-joint; "
-            "did you mean race?",
-        ),
-        (
-            {"budgets.demo.rank.margn": {}},
-            "budgets.demo.rank = 'margn' is not one of margin-lab, ratio-lab, margin, ratio, softplus-ratio, softmax, "
-            "interaction, joint, option, longest, cosine; did you mean margin?",
+            "train.cifar10-tuned: warmup = 0.1 is for constant and cosine; one-cycle has its own",
         ),
         ({"classify.logreg.c": []}, "classify.logreg.c: Tuple should have at least 1 item after validation, not 0"),
         ({"rank.longest.loss": "margin"}, "rank.longest.loss is not a setting"),
         ({"rank.cosine.features": "race-joint"}, "rank.cosine.features = 'race-joint' is not one of race, race-cls"),
-        ({"agent.cartpole-ppo.seeds": [1, 1]}, "agent.cartpole-ppo.seeds = [1, 1] names a seed twice"),
+        ({"agent.cartpole-ppo.seeds": [1, 1]}, "agent.cartpole-ppo.seeds: [1, 1] names one twice"),
         ({"agent.cartpole-ppo.clp": 0.1}, "agent.cartpole-ppo.clp is not a setting; did you mean clip?"),
         (
             {"agent.cartpole-dqn.train_every": 12},
-            "agent.cartpole-dqn.train_every = 12 should be a multiple of copies = 32",
+            "agent.cartpole-dqn: train_every = 12 should be a multiple of copies = 32",
         ),
         ({"budget": "dmo"}, "budget = 'dmo' is not one of demo, quick, full; did you mean demo?"),
         ({"train": [1]}, "train = [1] is not a mapping of settings"),
@@ -164,12 +162,12 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ({f"{RUN}.batch_size": 1}, f"{RUN}.batch_size = 1 should be greater than or equal to 2"),
         ({"rank.margin.batch_size": 1}, "rank.margin.batch_size = 1 should be greater than or equal to 2"),
         (
-            {"budgets.demo.train.cnn.batch_size": 1},
-            "budgets.demo.train.cnn.batch_size = 1 should be greater than or equal to 2",
+            {"train.cifar10-cnn.cuts.demo.batch_size": 1},
+            "train.cifar10-cnn.batch_size = 1 should be greater than or equal to 2",
         ),
         (
-            {"budgets.demo.embed.race.max_tokens": 1},
-            "budgets.demo.embed.race.max_tokens = 1 should be greater than or equal to 8",
+            {"embed.race.cuts.demo.max_tokens": 1},
+            "embed.race.max_tokens = 1 should be greater than or equal to 8",
         ),
         ({"tsne.test.points": 2}, "tsne.test.points = 2 should be greater than or equal to 50"),
         ({"tsne.test.perplexity": 5e-324}, "tsne.test.perplexity = 5e-324 should be greater than or equal to 1"),
@@ -190,13 +188,40 @@ def test_an_error_names_key_value_and_near_match(
     change(project / "params.yaml", settings)
     with pytest.raises(UserError) as error:
         load_params()
-    assert str(error.value) == f"params.yaml: {message}"
+    cuts = re.search(r"cuts\.(\w+)\.", "".join(settings))  # what is wrong in a cut is said of its budget
+    where = f" under budget {cuts[1]}" if cuts and "cuts" not in message else ""
+    assert str(error.value) == f"params.yaml{where}: {message}"
 
 
-def test_an_unknown_model_is_an_error_that_lists_the_known_ones(project: Path, change: Change) -> None:
-    change(project / "params.yaml", {f"{RUN}.model.name": "resnet43"})
-    with pytest.raises(UserError, match=r"model\.name = 'resnet43' is not one of mlp, .*; did you mean resnet34\?"):
+def test_an_unknown_family_is_an_error_that_lists_the_known_ones(project: Path, change: Change) -> None:
+    change(project / "params.yaml", {f"{RUN}.model.family": "resnt"})
+    with pytest.raises(UserError, match=r"model\.family = 'resnt' is not one of cnn, .*; did you mean resnet\?"):
         load_params()
+
+
+def test_the_cuts_of_a_budget_that_is_not_in_force_are_checked_too(project: Path, change: Change) -> None:
+    change(project / "params.yaml", {f"{RUN}.cuts.quick": {"epohcs": 3}})
+    with pytest.raises(
+        UserError, match=r"^params\.yaml under budget quick: .*epohcs is not a setting; did you mean ep"
+    ):
+        load_params()
+
+
+def test_a_cut_may_replace_what_counts_nothing_by_anything(project: Path, change: Change) -> None:
+    cuts = {"learning_rate": 1.0, "optimizer": "sgd", "momentum": 0.9, "seed": 7, "model": {"dropout": 0.5}}
+    change(project / "params.yaml", {f"{RUN}.cuts.demo": cuts})
+    run = load_params().train["cifar10-mlp"]
+    assert (run.learning_rate, run.momentum, run.seed, run.epochs) == (1.0, 0.9, 7, 30)
+    assert asdict(run.model) | {"dropout": 0.5, "widths": (512, 256)} == asdict(run.model)
+    assert load_params(budget="full").train["cifar10-mlp"].seed == 1
+
+
+def test_no_cut_replaces_what_dvc_reads() -> None:
+    """Whatever dvc.yaml interpolates of a run is refused in cuts."""
+    read = set(
+        re.findall(r"\$\{(?:item|pair|gradients|generate|runtime)\.([a-z._]+)\}", (ROOT / "dvc.yaml").read_text())
+    )
+    assert {name.rpartition(".")[2] for name in read} <= {*READ_BY_DVC, "group", "label"}
 
 
 def test_a_misspelt_setting_is_named_although_the_right_one_is_then_missing(project: Path) -> None:
@@ -239,12 +264,24 @@ def test_what_becomes_part_of_a_path_leads_nowhere_else(
 
 
 @pytest.mark.parametrize(("script", "name"), [("download", "mnist"), ("prepare", "mnist"), ("train", "mnist-mlp-64")])
-def test_every_stage_stops_at_a_bad_file_before_any_work(project: Path, change: Change, script: str, name: str) -> None:
-    change(project / "params.yaml", {"train.mnist-tuned.epochs": 0})
+def test_a_stage_stops_at_a_bad_block_of_its_own_before_any_work(
+    project: Path, change: Change, script: str, name: str
+) -> None:
+    section = {"download": "sources", "prepare": "data"}.get(script, script)
+    change(project / "params.yaml", {f"{section}.{name}.seeed": 0})
     stopped = run_stage(script, name)
     assert stopped.returncode == 2
-    assert stopped.stderr == "error: params.yaml: train.mnist-tuned.epochs = 0 should be greater than or equal to 1\n"
+    assert stopped.stderr.startswith(f"error: params.yaml: {section}.{name}.seeed is not a setting")
     assert not (project / "data").exists()
+
+
+def test_a_run_of_the_workflow_stops_at_any_bad_block_before_any_work(
+    project: Path, change: Change, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(project / "params.yaml", {"train.mnist-tuned.epochs": 0})
+    assert main(["run"]) == 2
+    wrong = "params.yaml: train.mnist-tuned.epochs = 0 should be greater than or equal to 1"
+    assert wrong in capsys.readouterr().err
 
 
 def test_an_unknown_name_on_the_command_line_is_an_error(project: Path) -> None:
@@ -273,43 +310,31 @@ def test_a_stage_is_found_by_its_name_in_dvc_or_by_what_follows_the_at() -> None
     (run,) = effective(params, "rank@margin").values()
     margin = params.rank["margin"]
     assert isinstance(margin, Ranking)
-    assert run["epochs"] == params.budgeted.rank["margin"].epochs != margin.epochs
+    assert run["epochs"] == margin.epochs != load_params(ROOT / "params.yaml", "full").rank["margin"].epochs
     assert set(effective(params, "3")["pair@3"]) == {"ResNet34", "ConvNet34"}
-
-
-def test_caps_only_cut_down() -> None:
-    run = load_params(ROOT / "params.yaml").train["imagenette-cnn"]
-    capped = cap_run(run, TrainCaps(epochs=1000, examples=100, width=64))
-    assert capped.epochs == run.epochs
-    assert capped.examples == 100
-    assert getattr(capped.model, "widths") == (32, 64, 64, 64)  # noqa: B009 (a union to the type checker)
-
-
-def test_full_caps_nothing(project: Path, change: Change) -> None:
-    change(project / "params.yaml", {"budget": "full"})
-    params = load_params()
-    assert all(params.image_run(name) == run for name, run in params.train.items())
 
 
 def test_every_setting_has_its_meaning_beside_it() -> None:
     """A setting whose name does not say everything has a comment, from which the reference is made."""
-    for file in [Path(module.__file__), *(ROOT / "src/dla").glob("*/settings.py")]:
+    for file in [ROOT / "src/dla/params/whole.py", *(ROOT / "src/dla").rglob("settings.py")]:
         tree = ast.parse(file.read_text())
         assert all(ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef)), file
-    assert {field.name for field in fields(TrainCaps)} == {"epochs", "examples", "batch_size", "width"}
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"repeats.seeds": [1, 2, 1]}, "repeats.seeds = [1, 2, 1] names a seed twice"),
-        ({"pair.second.label": "ResNet34"}, "pair.second.label = 'ResNet34' should differ"),
-        ({"pair.second.data": "mnist"}, "pair.second.data = 'mnist' should be that of pair.first"),
+        ({"repeats.seeds": [1, 2, 1]}, "repeats.seeds: [1, 2, 1] names one twice"),
+        ({"pair.second.label": "ResNet34"}, "pair: second.label = 'ResNet34' should differ"),
+        ({"pair.second.data": "mnist"}, "pair: second.data = 'mnist' should be that of first"),
         (
             {"train.cifar10-cnn.model.kernel": 9, "train.cifar10-cnn.model.padding": 0},
             "train.cifar10-cnn.model: kernel 9, stride 1 and padding 0 leave nothing of 32 pixels after 5 blocks",
         ),
-        ({"cam.imagenette-cnn.family": "resnet"}, "cam.imagenette-cnn.family = 'resnet' should be cnn"),
+        (
+            {"train.imagenette-cnn": {"data": "mnist", "model": {"family": "mlp", "widths": [8]}, **SHORT}},
+            "explained.imagenette-cnn should be train.imagenette-cnn as well",
+        ),
     ],
 )
 def test_comparisons_and_explanations_are_checked_against_what_they_name(

@@ -15,6 +15,7 @@ from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
+from dla.data.settings import KINDS
 from dla.params.effective import stages
 from dla.params.file import load_params
 
@@ -119,14 +120,18 @@ def test_packages_hold_no_code_of_their_own_so_they_need_not_be_deps() -> None:
 
 @pytest.mark.parametrize("script", ["download", "prepare", "repeats", "tfidf", "tsne", "agents"])
 def test_a_stage_that_trains_no_net_does_not_import_torch(script: str) -> None:
-    kinds = "dla.data.kinds.images, dla.data.kinds.texts, dla.data.kinds.questions, dla.data.kinds.corpus" if script == "prepare" else "dla"
+    kinds = (
+        "dla.data.kinds.images, dla.data.kinds.texts, dla.data.kinds.questions, dla.data.kinds.corpus"
+        if script == "prepare"
+        else "dla"
+    )
     code = f"import sys; sys.path.insert(0, 'stages'); import {script}, {kinds}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "False\n", done.stderr
 
 
 def test_imports_run_one_way() -> None:
-    """stages -> cli, report, site, doctor -> params -> vision, text, language, rl -> training -> models, data -> core."""
+    """stages -> cli, report, site, doctor -> params -> the chapters -> training -> models, data -> core."""
     floors = ["core", "figures", "run", "statistics", "data models", "training", "vision text language rl", "params"]
     floors += ["report", "site doctor", "cli"]
 

@@ -10,6 +10,7 @@ from dla.cli.options import count
 from dla.cli.parser import Commands, Parser, add_command
 from dla.core.cores import cores
 from dla.core.errors import UserError
+from dla.core.parameters import read_names
 
 
 def add(commands: Commands[Parser]) -> None:
@@ -81,6 +82,10 @@ def run(options: argparse.Namespace) -> int:
 
     if (options.remote and not options.cluster) or (options.clone_from and not options.remote):
         raise UserError("--remote goes with --cluster, and --clone-from with --remote; see `dla run --help`")
+    if {"budget", "budgets"} <= set(read_names()):  # params.yaml is this workflow's, not that of any DVC project
+        from dla.params.file import load_params
+
+        load_params()
     project = Project()
     plan = project.plan(options.targets, options.all_pipelines)
     if options.dry:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, get_args, overload
 
 from dla.core.document import read_document
 from dla.core.errors import UserError
@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 PARAMS_FILE = Path("params.yaml")
 CUTS = "cuts"
+BudgetName = Literal["demo", "quick", "full"]
 # Settings by which dvc.yaml names what a stage depends on, or how much of the machine it takes. DVC sees no cuts.
 READ_BY_DVC = frozenset(
     ["data", "source", "kind", "family", "encoder", "features", "corpus", "pretrained", "trained", "name", "threads"]
@@ -62,8 +63,11 @@ def read_parameters() -> dict[str, Any]:
 
 
 def read_names(*place: str) -> list[str]:
-    """The keys, or the entries of a list, at this place of params.yaml; none where there is no such place."""
-    content: Any = _read()
+    """The keys, or the entries of a list, at this place of params.yaml; none where there is no such place.
+
+    Without any key: the sections that there are.
+    """
+    content: Any = _read() if PARAMS_FILE.exists() else {}
     for key in place:
         content = content.get(key, {}) if isinstance(content, dict) else {}
     return [str(name) for name in content if name != CUTS] if isinstance(content, dict | list) else []
@@ -85,6 +89,8 @@ def cut(content: Any, budget: str, place: tuple[str, ...] = ()) -> Any:
     cuts = content[CUTS]
     if not isinstance(cuts, dict) or not all(isinstance(partial, dict) for partial in cuts.values()):
         raise UserError(f"{_shown(*place, CUTS)} should be a mapping of budgets, each with the settings that it cuts")
+    for name in cuts:
+        refer(_shown(*place, CUTS), name, get_args(BudgetName))
     return _merge(settings, cuts.get(budget, {}), (*place, CUTS, budget))
 
 

@@ -25,18 +25,18 @@ def load_params(path: Path = PARAMS_FILE, budget: str | None = None) -> Params:
         In one line, with the file, the key, the value and, where there is one, the nearest name that is known.
     """
     content = read_document(path)
-    params = _under(content, None, str(path))
-    others: dict[str, Params] = {name: _under(content, name, f"{path} under budget {name}") for name in params.budgets}
-    if budget is None:
-        return params
-    refer(f"{path}: budgets", budget, others)
-    return others[budget]
+    _parse(cut(content, ""), str(path))  # as it is written: what is wrong there is not the fault of a cut
+    params = {name: _parse(_cut(content, name), f"{path} under budget {name}") for name in content["budgets"]}
+    name = budget or content["budget"]
+    refer(f"{path}: budgets", name, params)
+    return params[name]
 
 
-def _under(content: Any, budget: str | None, file: str) -> Params:
-    if isinstance(content, dict):
-        budget = budget or str(content.get("budget"))
-        content = cut({**content, "budget": budget} if "budget" in content else content, budget)
+def _cut(content: dict[str, Any], budget: str) -> Any:
+    return cut({**content, "budget": budget}, budget)
+
+
+def _parse(content: Any, file: str) -> Params:
     params = parse(Params, content, file)
     check_references(params, file)
     return params

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from dla.core.parameters import BudgetName
 from dla.core.parsing import STRICT
 from dla.core.values import Key
 from dla.data.settings import Budget, Data, Source
@@ -15,8 +16,6 @@ from dla.rl.settings import Agent, AgentComparison
 from dla.text.settings import AnswerScorer, Embedding, FineTuning, Head, Scatter, WordCounts
 from dla.training.settings import Runtime, Tracking
 from dla.vision.settings import Explanation, GradientStudy, ImageRun, Pair, Repeats
-
-BudgetName = Literal["demo", "quick", "full"]
 
 
 @dataclass(frozen=True, config=STRICT)
