@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from dla.params.effective import stages
+from dla.params.file import load_params
 from dla.params.whole import Params
 
 START = 2.0  # seconds of each stage's beginning, imports above all, which do not grow
@@ -47,7 +48,7 @@ FEATURES = 768 / 128  # width of the real encoders' features to that of the embe
 
 def full_seconds(demo: Mapping[str, float], params: Params) -> dict[str, float]:
     """Seconds of each stage under the budget `full`, from those under `demo`; of a stage without settings the same."""
-    small, large = (replace(params, budget=budget) for budget in ("demo", "full"))
+    small, large = (load_params(budget=budget) for budget in ("demo", "full"))
     names = stages(params)
     grown = {name: amount_of_work(name, large) / amount_of_work(name, small) for name in demo if name in names}
     return {name: seconds + (grown.get(name, 1.0) - 1.0) * max(seconds - START, 0.0) for name, seconds in demo.items()}
@@ -61,10 +62,10 @@ def amount_of_work(name: str, params: Params) -> float:
     if section == "prepare":
         return sum(_splits({"data": key}, params))
     if section == "pair":
-        return sum(_work(asdict(run), params) for run in params.pair_runs(int(key)).values())
-    settings = stages(params)[name]()
+        return sum(_work(asdict(run), params) for run in params.pair.runs(int(key)).values())
+    settings = stages(params)[name]
     if section == "cam":
-        settings["model"] = asdict(params.image_run(key).model)
+        settings["model"] = asdict(params.train[key].model)
     return _work(settings, params)
 
 
@@ -97,7 +98,7 @@ def _passes(settings: Mapping[str, Any], params: Params) -> float:
 def _splits(settings: Mapping[str, Any], params: Params) -> tuple[float, float, float]:
     """Examples for training, validation and test; one each where the stage is of no data set."""
     if "features" in settings:
-        return _splits(asdict(params.embedding(settings["features"])), params)
+        return _splits(asdict(params.embed[settings["features"]]), params)
     embedded, real = EXAMPLES.get(settings.get("data", ""), ((1, 1, 1), (1, 1, 1)))
     train, validation, test = embedded if params.budget == "demo" else real
     return settings.get("examples") or train, validation, test

@@ -9,6 +9,7 @@ Writes data/prepared/NAME/images.safetensors or texts.parquet
 from pathlib import Path
 
 from dla.core import stage
+from dla.core.artifacts import atomic
 from dla.core.parameters import read_block, read_budget
 from dla.data.origin import origin
 from dla.data.settings import KINDS, Budget, Data, Source
@@ -19,7 +20,9 @@ def main(name: str) -> None:
     source: Source = read_block(Source, "sources", data.source)
     kind = KINDS.module(data.kind)
     come_from = origin(source, read_block(Budget, "budgets", read_budget()).source)
-    kind.prepare(Path("data/raw", data.source), data, Path("data/prepared", name, kind.FILE), come_from)
+    with atomic(Path("data/prepared", name)) as folder:
+        folder.mkdir()
+        kind.prepare(Path("data/raw", data.source), data, folder / kind.FILE, come_from)
 
 
 if __name__ == "__main__":

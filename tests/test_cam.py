@@ -207,8 +207,8 @@ def test_the_true_class_is_localised_and_the_predicted_one_is_drawn(tmp_path: Pa
     run: Any = None  # nothing here asks how the model was trained
     model: Any = Halves()
     classifier = Classifier(model, run, ("left", "right"), "embedded", (1, 8, 8), torch.zeros(1, 1, 1), torch.ones(1))
-    settings = Explanation(data="halves", family="cnn", pictures=2, scored=3, seed=1)
-    explanations = explain("halves", classifier, settings, prepared)
+    settings = Explanation(pictures=2, scored=3, seed=1)
+    explanations = explain("halves", classifier, settings, "halves", prepared)
     found = explanations.metrics()
     assert found["pointing"]["map"] == found["validation"]["pointing"]["map"] == 1  # although class 1 is predicted
     assert found["max_box_accuracy"]["map"] == 1

@@ -17,15 +17,14 @@ import pytest
 from dla.core.artifacts import read_tensors
 from dla.core.errors import UserError
 from dla.data import embedded, scenes
-from dla.data.kinds.images import prepare
-from dla.data.settings import Images
+from dla.data.kinds.images import Settings, prepare
 from dla.params.file import load_params
 
 from .conftest import ROOT, run_stage
 
 Change = Callable[[Path, dict[str, object]], None]
 PARAMS = load_params(ROOT / "params.yaml")
-IMAGES = {name: settings for name, settings in PARAMS.data.items() if isinstance(settings, Images)}
+IMAGES = {name: settings for name, settings in PARAMS.data.items() if isinstance(settings, Settings)}
 MNIST, CIFAR10 = IMAGES["mnist"], IMAGES["cifar10"]
 
 
@@ -43,7 +42,7 @@ def scenes_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def prepared(raw: Path, settings: Images, path: Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]:
+def prepared(raw: Path, settings: Settings, path: Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]:
     prepare(raw, settings, path, "embedded")
     return read_tensors(path)
 
@@ -200,7 +199,7 @@ def test_a_data_set_in_the_cache_needs_no_network(hub_cache: Path, project: Path
     ]
     done = run_stage("prepare", "mnist")
     assert done.returncode == 0, done.stderr
-    _, metadata = read_tensors(project / "data/prepared/mnist.safetensors")
+    _, metadata = read_tensors(project / "data/prepared/mnist/images.safetensors")
     assert metadata["source"] == "hub"
 
 

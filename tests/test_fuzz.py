@@ -38,8 +38,8 @@ from dla.core.artifacts import (
 )
 from dla.language.characters import build_tokenizer
 from dla.language.lm import build_gpt
+from dla.models import mlp
 from dla.models.base.registry import build
-from dla.models.base.settings import MLPModel
 from dla.params.effective import stages
 from dla.params.file import load_params
 from dla.report.results import Results
@@ -80,10 +80,8 @@ def test_params(examples: int, tmp_path: Path) -> None:
 
 
 def _every_stage(file: Path) -> None:
-    params = load_params(file)
-    for budget in params.budgets:
-        for settings in stages(replace(params, budget=budget)).values():
-            settings()
+    for budget in load_params(file).budgets:
+        stages(load_params(file, budget))
 
 
 @sizes(200, 5000)
@@ -121,13 +119,13 @@ MODES = ("RGB", "L", "RGBA", "P", "1", "CMYK", "I;16", "F", "LA", "YCbCr", "LAB"
 
 
 def image_run(name: str = "mnist-mlp-64") -> dict[str, Any]:
-    run = replace(PARAMS.train[name], model=MLPModel(family="mlp", name="mlp", widths=(3,)))
+    run = replace(PARAMS.train[name], model=mlp.Settings(family="mlp", widths=(3,)))
     return asdict(run)
 
 
 def write_image_classifier(path: Path) -> None:
     shape = (3, 8, 8)
-    net = build(MLPModel(family="mlp", name="mlp", widths=(3,)), shape, 2)
+    net = build(mlp.Settings(family="mlp", widths=(3,)), shape, 2)
     facts = {"classes": ["cat", "dog"], "source": "embedded", "mean": [0.5] * 3, "std": [0.2] * 3}
     weights = {name: value.numpy() for name, value in net.state_dict().items()}
     write_tensors(path, weights, {"run": image_run(), "input_shape": shape, **facts})

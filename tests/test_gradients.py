@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
+from dla.models import deep_cnn, resnet
 from dla.models.base.registry import build, layer_groups
-from dla.models.base.settings import DeepCNNModel, ResNetModel
 from dla.training.fit import CrossEntropy
 from dla.training.settings import Runtime
 from dla.vision.batches import ImageBatches, read_split
@@ -45,6 +45,13 @@ STUDY = GradientStudy(
 )
 
 
+def plain(width: int, depth: int, initialisation: Literal["default", "he"]) -> deep_cnn.Settings:
+    """A plain net without batch norm."""
+    return deep_cnn.Settings(
+        family="deep_cnn", width=width, depth=depth, skips=False, batch_norm=False, initialisation=initialisation
+    )
+
+
 def batches(digits: Path) -> ImageBatches:
     split, facts = read_split(digits, "train", torch.device("cpu"))
     return ImageBatches(split.first(40), facts, 8, seed=1)
@@ -59,7 +66,7 @@ def hooked(parameters: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
 
 
 def test_group_statistics_are_those_of_the_gradients_that_hooks_see(digits: Path) -> None:
-    model = build(ResNetModel("resnet", "resnet20", "cifar", 4), (1, 8, 8), 10)
+    model = build(resnet.Settings(family="resnet", layers=20, stem="cifar", width=4), (1, 8, 8), 10)
     groups = layer_groups(model)
     seen = {name: hooked(parameters) for name, parameters in groups.items()}
     probe = GroupGradients(model)
@@ -78,7 +85,7 @@ def test_group_statistics_are_those_of_the_gradients_that_hooks_see(digits: Path
 
 
 def test_an_epoch_forgets_the_one_before(digits: Path) -> None:
-    model = build(ResNetModel("resnet", "resnet20", "cifar", 4), (1, 8, 8), 10)
+    model = build(resnet.Settings(family="resnet", layers=20, stem="cifar", width=4), (1, 8, 8), 10)
     probe = GroupGradients(model)
     found = []
     for _ in range(2):
@@ -91,17 +98,18 @@ def test_an_epoch_forgets_the_one_before(digits: Path) -> None:
 
 
 def test_layer_groups_of_a_resnet_are_stem_stages_and_head_and_hold_every_weight() -> None:
-    model = build(ResNetModel("resnet", "resnet34", "imagenet", 4), (3, 32, 32), 10)
+    model = build(resnet.Settings(family="resnet", layers=34, stem="imagenet", width=4), (3, 32, 32), 10)
     groups = layer_groups(model)
     assert list(groups) == ["stem", "layer1", "layer2", "layer3", "layer4", "head"]
     assert sum(len(parameters) for parameters in groups.values()) == len(list(model.parameters()))
 
 
-@pytest.mark.parametrize("name", ["plain_cnn", "residual_cnn"])
+@pytest.mark.parametrize("skips", [False, True])
 @pytest.mark.parametrize("batch_norm", [True, False])
-def test_recorded_gradients_are_those_that_hooks_see(digits: Path, name: Any, batch_norm: bool) -> None:
+def test_recorded_gradients_are_those_that_hooks_see(digits: Path, skips: bool, batch_norm: bool) -> None:
     torch.manual_seed(0)
-    model = build(DeepCNNModel("deep_cnn", name, 4, 2, batch_norm), (1, 8, 8), 10)
+    settings = deep_cnn.Settings(family="deep_cnn", width=4, depth=2, skips=skips, batch_norm=batch_norm)
+    model = build(settings, (1, 8, 8), 10)
     layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
     seen = hooked([layer.weight for layer in layers])
     dense, norms = record(model, islice(endless(batches(digits)), 5), STUDY)
@@ -130,8 +138,9 @@ def test_the_study_covers_every_net_and_is_the_same_every_time(digits: Path) -> 
 
 def test_a_gradient_that_shrinks_tenfold_with_every_layer_has_slope_minus_one() -> None:
     def net(depth: int) -> Recorded:
+        settings = deep_cnn.Settings(family="deep_cnn", width=4, depth=depth, skips=False)
         norms = np.tile(10.0 ** np.arange(-depth, 2), (4, 1))  # first to last: 10**-depth to 10
-        return Recorded(DeepCNNModel("deep_cnn", "plain_cnn", 4, depth), 10.0 ** -np.full(4, depth), norms)
+        return Recorded(settings, 10.0 ** -np.full(4, depth), norms)
 
     found = gradient_metrics([net(1), net(2), net(5)], window=2)["plain_cnn, with batch norm, he initialisation"]
     assert found["dense"] == pytest.approx({"1": 0.1, "2": 0.01, "5": 1e-5})
@@ -142,7 +151,11 @@ def test_a_gradient_that_shrinks_tenfold_with_every_layer_has_slope_minus_one() 
 def test_what_is_not_finite_has_no_slope_and_is_no_number() -> None:
     """Without batch norm a residual net's signal doubles in every block: a deep enough one overflows."""
     nets = [
-        Recorded(DeepCNNModel("deep_cnn", "residual_cnn", 4, depth), np.full(2, value), np.full((2, 3), value))
+        Recorded(
+            deep_cnn.Settings(family="deep_cnn", width=4, depth=depth, skips=True),
+            np.full(2, value),
+            np.full((2, 3), value),
+        )
         for depth, value in ((1, 1.0), (2, np.inf))
     ]
     (found,) = gradient_metrics(nets, window=2).values()
@@ -155,7 +168,7 @@ def test_what_is_not_finite_has_no_slope_and_is_no_number() -> None:
 def first_to_last(initialisation: Any, digits: Path) -> float:
     """Ratio of the norms of the first and the last convolution's gradient in a deep plain net, at the first step."""
     torch.manual_seed(0)
-    model = build(DeepCNNModel("deep_cnn", "plain_cnn", 8, 30, False, initialisation), (1, 8, 8), 10)
+    model = build(plain(8, 30, initialisation), (1, 8, 8), 10)
     _, norms = record(model, islice(endless(batches(digits)), 1), replace(STUDY, steps=1))
     return float(norms[0, 0] / norms[0, -2])
 
@@ -170,7 +183,7 @@ def test_the_default_initialisation_is_pytorchs_and_hes_keeps_the_variance_of_gr
     names: tuple[Literal["default", "he"], ...] = ("default", "he")
     for initialisation in names:
         torch.manual_seed(0)
-        settings = DeepCNNModel("deep_cnn", "plain_cnn", 32, 1, False, initialisation)
+        settings = plain(32, 1, initialisation)
         weights[initialisation] = build(settings, (1, 8, 8), 10).state_dict()
     torch.manual_seed(0)
     assert torch.equal(weights["default"]["body.0.0.weight"], nn.Conv2d(32, 32, 3).weight)  # the first that is made

@@ -17,8 +17,8 @@ from dla.cli.main import main
 from dla.core.artifacts import read_tensors, write_tensors
 from dla.core.parsing import parse
 from dla.data.pixels import to_pixels
+from dla.models import resnet
 from dla.models.base.registry import build
-from dla.models.base.settings import ResNetModel
 from dla.vision.settings import ImageRun
 from dla.vision.weights import read_classifier
 
@@ -32,7 +32,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     torch.manual_seed(0)
     run = ImageRun(
         data="cifar10",
-        model=ResNetModel("resnet", "resnet20", "cifar", 4),
+        model=resnet.Settings(family="resnet", layers=20, stem="cifar", width=4),
         seed=1,
         epochs=1,
         batch_size=8,
@@ -107,7 +107,7 @@ def test_a_net_whose_feature_map_is_one_place_says_that_it_has_no_map(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tensors, facts = read_tensors(Path("models/net.safetensors"))
-    run = facts["run"] | {"model": {"family": "cnn", "name": "cnn", "widths": [4] * 5}}
+    run = facts["run"] | {"model": {"family": "cnn", "widths": [4] * 5}}
     model = build(parse(ImageRun, run, "a test").model, (3, 32, 32), 3)
     tensors = {name: value.numpy() for name, value in model.state_dict().items()}
     write_tensors(Path("models/net.safetensors"), tensors, facts | {"run": run})

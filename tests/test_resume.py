@@ -19,11 +19,11 @@ RESULTS = ("models/killed.safetensors", "metrics/train/killed.json", "plots/trai
 @pytest.fixture
 def run(project: Path, change: Change, digits: Path) -> Path:
     """A project with one run that has everything random: dropout, augmentation, and a rate that moves."""
-    (project / "data/prepared").mkdir(parents=True)
-    shutil.copy(digits, project / "data/prepared/mnist.safetensors")
+    (project / "data/prepared/mnist").mkdir(parents=True)
+    shutil.copy(digits, project / "data/prepared/mnist/images.safetensors")
     killed = {
         "data": "mnist",
-        "model": {"family": "cnn", "name": "cnn", "widths": [64, 64, 64], "dropout": 0.3},
+        "model": {"family": "cnn", "widths": [64, 64, 64], "dropout": 0.3},
         **{"seed": 5, "epochs": 8, "batch_size": 8, "optimizer": "adamw", "learning_rate": 0.003},
         **{
             "schedule": "one-cycle",
@@ -91,10 +91,10 @@ def test_a_pair_killed_in_its_second_net_ends_in_the_same_bits(run: Path, change
     first = {
         "label": "Residual",
         "data": "mnist",
-        "model": {"family": "resnet", "name": "resnet20", "stem": "cifar", "width": 4},
+        "model": {"family": "resnet", "layers": 20, "stem": "cifar", "width": 4},
         **{"epochs": 3, "batch_size": 32, "optimizer": "adam", "learning_rate": 0.003},
     }
-    second = first | {"label": "Plain", "model": first["model"] | {"name": "plain20"}}  # type: ignore[operator]
+    second = first | {"label": "Plain", "model": first["model"] | {"skips": False}}  # type: ignore[operator]
     change(run / "params.yaml", {"pair.first": first, "pair.second": second, "repeats.seeds": [7, 8]})
     whole = run_stage("pair", "7")
     assert whole.returncode == 0, whole.stderr

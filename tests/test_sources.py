@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 
 from dla.core.errors import UserError
-from dla.data import images, questions, texts, web
-from dla.data.settings import Images, Questions, Texts, TextSource
+from dla.data import web
+from dla.data.kinds import images, questions, texts
+from dla.data.settings import TextSource
 
-IMAGES = Images(
+IMAGES = images.Settings(
     kind="images",
-    format="safetensors",
     source="own",
     image_column="image",
     label_column="label",
@@ -29,9 +29,8 @@ IMAGES = Images(
     validation_fraction=0.2,
     split_seed=1,
 )
-TEXTS = Texts(
+TEXTS = texts.Settings(
     kind="texts",
-    format="parquet",
     source="own",
     text_column="text",
     label_column="label",
@@ -64,7 +63,7 @@ def pictures(folder: Path, count: int = 20) -> Path:
 
 def prepare_images(raw: Path, **changed: Any) -> None:
     settings = {name: getattr(IMAGES, name) for name in IMAGES.__dataclass_fields__} | changed
-    images.prepare(raw, Images(**settings), raw.parent / "own.safetensors", "hub")
+    images.prepare(raw, images.Settings(**settings), raw.parent / "own.safetensors", "hub")
 
 
 def prepare_texts(folder: Path, columns: dict[str, list[Any]], features: dict[str, Any]) -> None:
@@ -142,7 +141,7 @@ def test_a_question_has_four_options_an_answer_and_a_level(tmp_path: Path, chang
     features = {name: datasets.Value("string") for name in row} | {"options": datasets.List(datasets.Value("string"))}
     raw = write(tmp_path, {name: [value] for name, value in row.items()}, features)
     (raw / "validation-00000.parquet").write_bytes((raw / "train-00000.parquet").read_bytes())
-    settings = Questions(kind="questions", format="parquet", source="own", split_seed=1)
+    settings = questions.Settings(kind="questions", source="own", split_seed=1)
     with pytest.raises(UserError, match=words):
         questions.prepare(raw, settings, tmp_path / "own.parquet", "hub")
 

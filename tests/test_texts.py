@@ -11,23 +11,23 @@ import pytest
 
 from dla.core.artifacts import read_texts
 from dla.core.errors import UserError
-from dla.data import docstrings, embedded, questions, texts
-from dla.data.settings import Questions, Texts
+from dla.data import docstrings, embedded
+from dla.data.kinds import questions, texts
 from dla.params.file import load_params
 
 from .conftest import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
 AG_NEWS, RACE = PARAMS.data["ag_news"], PARAMS.data["race"]
-assert isinstance(AG_NEWS, Texts)
-assert isinstance(RACE, Questions)
+assert isinstance(AG_NEWS, texts.Settings)
+assert isinstance(RACE, questions.Settings)
 
 
 @pytest.fixture(scope="module")
 def ag_news(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("texts")
     embedded.write("docstring-libraries", folder / "raw")
-    assert isinstance(AG_NEWS, Texts)
+    assert isinstance(AG_NEWS, texts.Settings)
     texts.prepare(folder / "raw", AG_NEWS, folder / "prepared.parquet", "embedded")
     return folder / "prepared.parquet"
 
@@ -36,7 +36,7 @@ def ag_news(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def race(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("questions")
     embedded.write("docstring-summaries", folder / "raw")
-    assert isinstance(RACE, Questions)
+    assert isinstance(RACE, questions.Settings)
     questions.prepare(folder / "raw", RACE, folder / "prepared.parquet", "embedded")
     return folder / "prepared.parquet"
 
@@ -114,26 +114,10 @@ def test_training_questions_are_shuffled_and_both_levels_come_early(race: Path) 
     assert sorted(ids) == list(range(len(ids)))
 
 
-def test_docstrings_are_kept_until_what_they_depend_on_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = tmp_path / "cache.json"
-    monkeypatch.setattr(docstrings, "CACHE", kept)
-    monkeypatch.setattr(docstrings, "LIBRARIES", {"networkx": ("networkx", "nx")})
-    collect = docstrings.collect.__wrapped__
-    found = collect()
-    whole = kept.read_text()
-    for broken in (whole[:1000], "[]", whole.replace('"key": "', '"key": "0')):
-        kept.write_text(broken)
-        assert collect() == found
-        assert kept.read_text() == whole
-    kept.write_text(whole.replace(found[0].summary, "What was kept"))
-    assert collect()[0].summary == "What was kept"
-
-
 @pytest.mark.slow
-def test_embedded_texts_are_the_same_bytes_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embedded_texts_are_the_same_bytes_every_time(tmp_path: Path) -> None:
     for name in ("docstring-libraries", "docstring-summaries", "tiny-distilbert", "tiny-gpt2"):
         for copy in ("a", "b"):
-            monkeypatch.setattr(docstrings, "CACHE", tmp_path / f"{copy}.json")
             docstrings.collect.cache_clear()
             embedded.write(name, tmp_path / copy / name)
         files = sorted((tmp_path / "a" / name).iterdir())
@@ -146,6 +130,6 @@ def test_a_question_that_is_none_is_an_error(tmp_path: Path, options: list[str],
     row = {"example_id": "high1.txt", "article": "x", "question": "y", "options": options, "answer": answer}
     for split in ("train", "validation", "test"):
         datasets.Dataset.from_list([row]).to_parquet(tmp_path / f"{split}-00000.parquet")
-    assert isinstance(RACE, Questions)
+    assert isinstance(RACE, questions.Settings)
     with pytest.raises(UserError, match="row 0 of train has"):
         questions.prepare(tmp_path, RACE, tmp_path / "out.parquet", "hub")

@@ -15,7 +15,6 @@ from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from dla.data.settings import KINDS
 from dla.params.effective import stages
 from dla.params.file import load_params
 
@@ -290,4 +289,4 @@ def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone:
     one_by_one = ("train", "classify", "finetune", "tsne", "rank", "lm", "agent")  # DVC shows them alone too
     runs = sum(len(getattr(PARAMS, section)) for section in one_by_one)
     assert page.count("vegaEmbed('#") == groups + repeats + gradients + agents + confusions + letters + runs
-    assert page.count('<img src="static/') == len(PARAMS.cam) + confusions + len(PARAMS.tsne) + len(PARAMS.agent)
+    assert page.count('<img src="static/') == len(PARAMS.explained) + confusions + len(PARAMS.tsne) + len(PARAMS.agent)
