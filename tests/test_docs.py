@@ -19,8 +19,8 @@ from sklearn.datasets import load_digits
 
 from dla.core.errors import UserError
 from dla.params.file import load_params
-from dla.report.drawn import file_name
-from dla.report.tables import with_tables
+from dla.site.drawn import file_name
+from dla.site.tables import with_tables
 
 from .conftest import ROOT
 from .pages import PAGES, assert_shows, blocks, edit, follow

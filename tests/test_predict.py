@@ -31,6 +31,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     run = ImageRun(
+        group="one",
         data="cifar10",
         model=ResNetModel("resnet", "resnet20", "cifar", 4),
         seed=1,

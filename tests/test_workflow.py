@@ -272,7 +272,7 @@ def test_every_curve_is_in_a_plot_and_every_plotted_run_exists() -> None:
 
 
 def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone: Path) -> None:
-    subprocess.run([sys.executable, "-m", "dla.report.offline", ".dvc/plots/offline.html"], cwd=clone, check=True)
+    subprocess.run([sys.executable, "-m", "dla.site.offline", ".dvc/plots/offline.html"], cwd=clone, check=True)
     subprocess.run([*DVC, "plots", "show", "-o", "page"], cwd=clone, check=True, capture_output=True)
     page = (clone / "page" / "index.html").read_text()
     for name in load_params(ROOT / "params.yaml").train:

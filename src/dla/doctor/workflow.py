@@ -77,5 +77,5 @@ def _plots_page() -> Finding:
     facts = {"offline": True, "made": page.is_file()}
     if page.is_file():
         return Finding("plots page", f"{page}, which needs no internet", facts=facts)
-    problem = f"{page} is missing, without which `dvc plots show` fails: python -m dla.report.offline {page}"
+    problem = f"{page} is missing, without which `dvc plots show` fails: python -m dla.site.offline {page}"
     return Finding("plots page", "configured, but not made yet", problem, facts=facts)
