@@ -1,7 +1,7 @@
 """Every chart there is, drawn with Altair: on the report's page, and as a template of `dvc plots show`.
 
-A chart is as wide as its place and tells the numbers of what the pointer is over. `currentColor` follows light, dark and
-print. Functions that return a chart do not know its data: dla.site.templates puts DVC's placeholders into the same ones.
+A chart is as wide as its place and tells the numbers of what the pointer is over. `currentColor` follows light, dark
+and print. Functions that return a chart do not know its data: dla.site.templates puts DVC's placeholders into the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Column = tuple[str, str]  # of the rows, and the title of its axis
 Dash = tuple[str, str]
 Chart = Any  # of Altair; what its methods return has no type
 NO_COLOURS: Mapping[str, str] = {}
-BELOW = {"orient": "bottom", "direction": "horizontal"}
+BELOW: dict[str, Any] = {"orient": "bottom", "direction": "horizontal"}
 
 
 # --- on the page ----------------------------------------------------------------------------------------------
@@ -134,13 +134,17 @@ def _finish(rows: list[Row], chart: Chart, height: int = HEIGHT) -> Spec:
 def curve(x: Column, y: Column, colour: alt.Color, dash: alt.StrokeDash, *, log: bool = False) -> Chart:
     """A line with its points per colour and dash; what is not `chosen` fades."""
     column = colour.shorthand.partition(":")[0]
-    return alt.Chart().mark_line(point={"size": 24}).encode(
-        x=axis(alt.X, x),
-        y=axis(alt.Y, y, log=log),
-        color=colour,
-        strokeDash=dash,
-        opacity=alt.condition(chosen(column), alt.value(1.0), alt.value(0.1)),
-        tooltip=tell([column, dash.shorthand.partition(":")[0]], [x[0], y[0]]),
+    return (
+        alt.Chart()
+        .mark_line(point={"size": 24})
+        .encode(
+            x=axis(alt.X, x),
+            y=axis(alt.Y, y, log=log),
+            color=colour,
+            strokeDash=dash,
+            opacity=alt.condition(chosen(column), alt.value(1.0), alt.value(0.1)),
+            tooltip=tell([column, dash.shorthand.partition(":")[0]], [x[0], y[0]]),
+        )
     )
 
 
@@ -151,15 +155,19 @@ def chosen(column: str) -> alt.Parameter:
 
 def mean(x: Column, y: Column, colour: alt.Color) -> Chart:
     """The mean over seeds as a line."""
-    return alt.Chart().mark_line(point={"size": 24}).encode(
-        x=axis(alt.X, x),
-        y=axis(alt.Y, y, aggregate="mean"),
-        color=colour,
-        tooltip=[
-            *tell([colour.shorthand.partition(":")[0]], [x[0]]),
-            alt.Tooltip(field=y[0], type="quantitative", aggregate="mean", format=".4~g"),
-            alt.Tooltip("count():Q", title="seeds"),
-        ],
+    return (
+        alt.Chart()
+        .mark_line(point={"size": 24})
+        .encode(
+            x=axis(alt.X, x),
+            y=axis(alt.Y, y, aggregate="mean"),
+            color=colour,
+            tooltip=[
+                *tell([colour.shorthand.partition(":")[0]], [x[0]]),
+                alt.Tooltip(field=y[0], type="quantitative", aggregate="mean", format=".4~g"),
+                alt.Tooltip("count():Q", title="seeds"),
+            ],
+        )
     )
 
 
@@ -190,19 +198,25 @@ def dots(x: Column, y: alt.Y, colour: alt.Color, names: list[str]) -> Chart:
     shared: dict[str, Any] = {"y": y, "color": colour, "tooltip": tell(names, [x[0], "lower", "upper"])}
     bars = alt.Chart().transform_filter("isValid(datum.lower)").mark_rule(strokeWidth=3)
     points = alt.Chart().mark_point(filled=True, size=90, opacity=1)
-    return bars.encode(x=axis(alt.X, ("lower", x[1])), x2="upper:Q", **shared) + points.encode(x=axis(alt.X, x), **shared)
+    return bars.encode(x=axis(alt.X, ("lower", x[1])), x2="upper:Q", **shared) + points.encode(
+        x=axis(alt.X, x), **shared
+    )
 
 
 def plane(x: Column, y: Column) -> Chart:
     """Points in the plane coloured by `class`; a click in the legend leaves one class."""
     one = chosen("class")
     shape: dict[str, Any] = {"axis": alt.Axis(labels=False, ticks=False, grid=False), "scale": alt.Scale(zero=False)}
-    points = alt.Chart().mark_circle(size=34).encode(
-        x=alt.X(field=x[0], type="quantitative", title=x[1], **shape),
-        y=alt.Y(field=y[0], type="quantitative", title=y[1], **shape),
-        color=alt.Color("class:N", title=None, legend=alt.Legend(**BELOW)),
-        opacity=alt.condition(one, alt.value(0.8), alt.value(0.06)),
-        tooltip=tell(["class", "text"], []),
+    points = (
+        alt.Chart()
+        .mark_circle(size=34)
+        .encode(
+            x=alt.X(field=x[0], type="quantitative", title=x[1], **shape),
+            y=alt.Y(field=y[0], type="quantitative", title=y[1], **shape),
+            color=alt.Color("class:N", title=None, legend=alt.Legend(**BELOW)),
+            opacity=alt.condition(one, alt.value(0.8), alt.value(0.06)),
+            tooltip=tell(["class", "text"], []),
+        )
     )
     return points.add_params(one)
 

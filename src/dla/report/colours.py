@@ -22,7 +22,14 @@ GREEN = ("#8fce8f", "#2ca02c", "#1a661a")
 RED = ("#f4a582", "#d6604d", "#b2182b")
 BLUE = ("#92c5de", "#4393c3", "#2166ac")
 VIOLET = ("#c2a5cf", "#9970ab", "#762a83")
-OTHERS = (BLUE[1], RED[1], GREEN[1], VIOLET[1], BROWN[1], GREY[1])  # of what is no run, or of no kind that is known, in turn
+OTHERS = (
+    BLUE[1],
+    RED[1],
+    GREEN[1],
+    VIOLET[1],
+    BROWN[1],
+    GREY[1],
+)  # of what is no run, or of no kind that is known, in turn
 
 MODELS: dict[tuple[str, bool | None], Tones] = {("mlp", None): GREY, ("mlp", False): GREY, ("mlp", True): BROWN}
 SKIPS: dict[bool | None, Tones] = {None: GREEN, False: RED, True: BLUE}  # of any other family
@@ -49,7 +56,9 @@ def palette(params: Settings) -> dict[str, str]:
         for name, run in params.get(section, {}).items():
             group = run.get("group", section)
             tones, tone = _of_run(section, run)
-            choice = next((tones[i % 3] for i in range(tone, tone + 3) if (group, tones[i % 3]) not in taken), tones[tone])
+            choice = next(
+                (tones[i % 3] for i in range(tone, tone + 3) if (group, tones[i % 3]) not in taken), tones[tone]
+            )
             taken.add((group, choice))
             found[name] = choice
     return found

@@ -63,12 +63,16 @@ def read_plots(*revisions: str) -> Iterator[Plot]:
     with tempfile.TemporaryDirectory() as folder:  # DVC writes the picture files there
         told = dvc("plots", *command, "--json", "--out", folder)
         plots = json.loads(told)["data"]
-        yield from _merged({name: entries[0]["content"] for name, entries in plots.items() if entries[0]["type"] == "vega"})
+        yield from _merged(
+            {name: entries[0]["content"] for name, entries in plots.items() if entries[0]["type"] == "vega"}
+        )
         for name, entries in plots.items():
             files = {entry["revisions"][0]: Path(entry["url"]) for entry in entries if entry["type"] == "image"}
             known = [revision for revision in revisions or ("workspace",) if revision in files]
             if known:
-                yield Plot(name, None, {revision: (files[revision].suffix, files[revision].read_bytes()) for revision in known})
+                yield Plot(
+                    name, None, {revision: (files[revision].suffix, files[revision].read_bytes()) for revision in known}
+                )
 
 
 def _merged(specified: Mapping[str, Spec]) -> Iterator[Plot]:

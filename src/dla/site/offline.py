@@ -3,8 +3,9 @@
     python -m dla.site.offline .dvc/plots/offline.html
 
 DVC's own page loads Vega from a content delivery network, and has a plot for every file. This one, which .dvc/config
-names, puts plots that differ in their data alone together and gives every run the colour that it has in the report. `make` writes it: it
-holds 1 MB of other people's code, and the colours of the runs that params.yaml has at that moment.
+names, puts plots that differ in their data alone together, and gives every run the colour that it has in the report.
+`make` writes it: it holds 1 MB of other people's code, and the colours of the runs in params.yaml at that moment; a run
+that is added later gets one of its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The reference of every parameter, made from the dataclasses of the settings of each chapter and the comments beside their fields.
+"""The reference of every parameter, made from the dataclasses of all settings and the comments beside their fields.
 
     python -m dla.site.reference
 

@@ -2,8 +2,8 @@
 
     python -m dla.site.templates .dvc/plots
 
-DVC draws a plot per file and revision by the template that dvc.yaml names. Templates are committed, as DVC cannot show a
-plot without them and a fresh clone need not be installed anew; a test compares them with what this makes.
+DVC draws a plot per file by the template that dvc.yaml names. Templates are committed, as without them DVC cannot show a
+plot, be it in a clone that is not installed or by an editor; a test compares them with what this makes.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from dla.report.colours import BLUE, RED
 X, Y = ("<DVC_METRIC_X>", "<DVC_METRIC_X_LABEL>"), ("<DVC_METRIC_Y>", "<DVC_METRIC_Y_LABEL>")
 DATA = alt.InlineData(values="<DVC_METRIC_DATA>")
 NARROW, WIDE, HEIGHT = 220, 400, 260  # pixels
-CONTENDERS = by_colour("architecture", alt.Scale(range=[BLUE[1], RED[1]]), sort=None)  # the first is the one with skips
+TWO = alt.Scale(range=[BLUE[1], RED[1]])  # contenders, of which the first is the one with skips
 
 
 def make_templates() -> dict[str, Spec]:
     """Every template by the name that dvc.yaml has for it."""
+    two = by_colour("architecture", TWO, sort=None)
     split, panel = "split:N", "panel:N"
     group = alt.Column("group:N", title=None, sort=["stem", *(f"layer{i}" for i in range(1, 5)), "head"])
     net = "datum.model + ', ' + datum.batch_norm + (datum.batch_norm == 'without' ? ' batch norm' : '')"
@@ -41,19 +42,19 @@ def make_templates() -> dict[str, Spec]:
         "curves": template(by_revision(curve.add_params(one)), columns),
         "training": template(by_revision(curve.add_params(one), "row") | by_revision(loss, "row"), columns),
         "band": template(
-            by_revision(charts.deviation(X, Y, CONTENDERS), "row", column=split, width=300), {}, "datum.split != 'test'"
+            by_revision(charts.deviation(X, Y, two), "row", column=split, width=300), {}, "datum.split != 'test'"
         ),
         "groups": template(
-            by_revision(charts.deviation(X, Y, CONTENDERS), "row", column=group, width=150).resolve_scale(
-                y="independent"
-            ),
+            by_revision(charts.deviation(X, Y, two), "row", column=group, width=150).resolve_scale(y="independent"),
             {},
         ),
         "strip": template(by_revision(_strip(), "row", column=split, width=NARROW), {}),
         "seeds": template(
             by_revision(charts.between(X, Y, by_colour("policy"))), numbers("return"), "isValid(datum.return)"
         ),
-        "profile": template(by_revision(charts.steps(("score", X[1]), ("share", Y[1]), by_colour("algorithm"))), values),
+        "profile": template(
+            by_revision(charts.steps(("score", X[1]), ("share", Y[1]), by_colour("algorithm"))), values
+        ),
         "intervals": template(
             by_revision(
                 charts.dots(("value", X[1]), agent, by_agent, ["environment", "agent", "seeds"]),
@@ -100,7 +101,9 @@ def template(chart: Chart, calculated: Mapping[str, str], keep: str = "") -> Spe
     )
     for name, expression in calculated.items():
         chart = chart.transform_calculate(**{name: expression})
-    with alt.data_transformers.enable(consolidate_datasets=False):  # DVC's placeholder stays where its page looks for data
+    with alt.data_transformers.enable(
+        consolidate_datasets=False
+    ):  # DVC's placeholder stays where its page looks for data
         found: Spec = (chart.transform_filter(keep) if keep else chart).to_dict()
     found["config"] = {"view": {"stroke": None}, "axis": {"gridOpacity": 0.4}}
     return found
@@ -138,8 +141,7 @@ def _strip() -> Chart:
     """A point per seed, joined by seed, and a tick at the mean."""
     x = alt.X(field=X[0], type="nominal", title=X[1], sort=None, axis=alt.Axis(labelAngle=0, labelFontSize=12))
     base = alt.Chart().encode(x=x)
-    colour = CONTENDERS.copy()
-    colour.legend = None
+    colour = by_colour("architecture", TWO, sort=None, legend=False)
     lines = base.mark_line(color="#999", opacity=0.6).encode(y=axis(alt.Y, Y), detail="seed:N")
     points = base.mark_circle(size=60, opacity=0.9)
     told = tell(["architecture", "seed", "split"], [Y[0]])
@@ -150,8 +152,12 @@ def _strip() -> Chart:
 def _depths() -> Chart:
     """A line per depth on a log scale."""
     depth = alt.Color("depth:O", scale=alt.Scale(scheme="viridis"), legend=alt.Legend(orient="bottom"))
-    return alt.Chart().mark_line(clip=True).encode(
-        x=axis(alt.X, X), y=axis(alt.Y, Y, log=True), color=depth, tooltip=tell(["panel", "depth"], [X[0], Y[0]])
+    return (
+        alt.Chart()
+        .mark_line(clip=True)
+        .encode(
+            x=axis(alt.X, X), y=axis(alt.Y, Y, log=True), color=depth, tooltip=tell(["panel", "depth"], [X[0], Y[0]])
+        )
     )
 
 
@@ -159,11 +165,15 @@ def _heat() -> Chart:
     """Layers from first (bottom) to last (top) over the steps, coloured by the gradient's norm."""
     legend = alt.Legend(orient="right", format=".0e")
     shown = alt.Color("shown:Q", title="norm", scale=alt.Scale(type="log", scheme="viridis"), legend=legend)
-    return alt.Chart().mark_rect().encode(
-        x=alt.X("step:O", title=X[1], axis=alt.Axis(labelOverlap=True, labelAngle=0)),
-        y=alt.Y("layer:O", title=Y[1], sort="descending", axis=alt.Axis(labelOverlap=True)),
-        color=shown,
-        tooltip=tell(["panel", "depth", "step", "layer"], ["norm"]),
+    return (
+        alt.Chart()
+        .mark_rect()
+        .encode(
+            x=alt.X("step:O", title=X[1], axis=alt.Axis(labelOverlap=True, labelAngle=0)),
+            y=alt.Y("layer:O", title=Y[1], sort="descending", axis=alt.Axis(labelOverlap=True)),
+            color=shown,
+            tooltip=tell(["panel", "depth", "step", "layer"], ["norm"]),
+        )
     )
 
 
