@@ -16,7 +16,7 @@ from dla.report.page import make_page
 
 def main() -> None:
     with atomic(Path("report/index.html")) as temporary:
-        temporary.write_text(make_page(read_parameters(), read_parameters("full")), encoding="utf-8")
+        temporary.write_text(make_page(read_parameters(), read_parameters(budget="full")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from dla.params.budgets import cap_run
 from dla.params.effective import stages
-from dla.params.file import load_params
+from dla.params.file import PARAMS_FILE, load_params
 
 
-def read_parameters(budget: str | None = None) -> dict[str, Any]:
+def read_parameters(path: Path = PARAMS_FILE, budget: str | None = None) -> dict[str, Any]:
     """The whole file, every block as `budget` leaves it, by default the one in force."""
-    params = load_params()
+    params = load_params(path)
     if budget is not None:
         params = replace(params, budget=budget)  # type: ignore[arg-type]  # one of its literals
     found = asdict(params)

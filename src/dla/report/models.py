@@ -42,4 +42,4 @@ def describe(model: Settings) -> str:
     """Its family, and how deep it is with or without skips: `resnet, 34 layers, without skips`."""
     depth, skips = layers(model), has_skips(model)
     words = {None: "", True: "with skips", False: "without skips"}
-    return ", ".join(filter(None, (model["family"], depth and f"{depth} layers", words[skips])))
+    return ", ".join(filter(None, (model["family"], f"{depth} layers" if depth else "", words[skips])))

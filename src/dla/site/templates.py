@@ -2,8 +2,8 @@
 
     python -m dla.site.templates .dvc/plots
 
-DVC draws a plot per file by the template that dvc.yaml names. Templates are committed, as without them DVC cannot show a
-plot, be it in a clone that is not installed or by an editor; a test compares them with what this makes.
+DVC draws a plot per file by the template that dvc.yaml names. Templates are committed, as without them DVC cannot show
+a plot, be it in a clone that is not installed or by an editor; a test compares them with what this makes.
 """
 
 from __future__ import annotations
