@@ -121,7 +121,7 @@ def test_what_is_shown_of_an_output_has_to_be_printed_in_order() -> None:
 
 def test_a_plot_has_a_name_as_a_file() -> None:
     assert file_name("plots/repeats/curves.csv") == "repeats-curves"
-    assert file_name("Depth of CNNs on CIFAR-10: accuracy") == "depth-of-cnns-on-cifar-10-accuracy"
+    assert file_name("Depth of CNNs on CIFAR-10") == "depth-of-cnns-on-cifar-10"
 
 
 # --- after a run ----------------------------------------------------------------------------------------------
