@@ -11,7 +11,7 @@ export PYTHONNOUSERSITE := 1
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-install: .venv/installed  ## create .venv with the locked requirements and this package
+install: .venv/installed .dvc/plots/offline.html  ## create .venv with the locked requirements and this package
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
@@ -20,17 +20,21 @@ install: .venv/installed  ## create .venv with the locked requirements and this 
 	  { rm -rf .venv; echo "python3 -m venv failed; on Debian or Ubuntu: apt install python3-venv" >&2; exit 2; }
 	@touch $@
 
-.venv/installed: .venv/python requirements.txt pyproject.toml src/dla/report/offline.py
+.venv/installed: .venv/python requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m dla.report.offline .dvc/plots/offline.html
 	@touch $@
+
+# What `dvc plots show` draws with; the page has the colours of the runs in params.yaml.
+.dvc/plots/offline.html: .venv/installed params.yaml $(wildcard src/dla/site/* src/dla/report/*.py)
+	$(BIN)/python -m dla.site.templates .dvc/plots
+	$(BIN)/python -m dla.site.offline $@
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
 	@touch $@
 
-repro: .venv/installed  ## run the whole workflow, stages side by side (the budget is set in params.yaml)
+repro: install  ## run the whole workflow, stages side by side (the budget is set in params.yaml)
 	@$(BIN)/dla params
 	$(BIN)/dla run
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import atomic
-from dla.params.file import load_params
+from dla.core.parameters import read_parameters
 from dla.report.page import make_page
 
 
 def main() -> None:
     with atomic(Path("report/index.html")) as temporary:
-        temporary.write_text(make_page(load_params()), encoding="utf-8")
+        temporary.write_text(make_page(read_parameters(), read_parameters(budget="full")), encoding="utf-8")
 
 
 if __name__ == "__main__":

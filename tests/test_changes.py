@@ -13,7 +13,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from dla.core.errors import UserError
-from dla.report.changes import ROWS, gallery, table, write_changes
+from dla.site.changes import ROWS, gallery, table, write_changes
 
 from .conftest import ROOT
 

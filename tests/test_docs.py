@@ -19,8 +19,8 @@ from sklearn.datasets import load_digits
 
 from dla.core.errors import UserError
 from dla.params.file import load_params
-from dla.report.drawn import file_name
-from dla.report.tables import with_tables
+from dla.site.drawn import file_name
+from dla.site.tables import with_tables
 
 from .conftest import ROOT
 from .pages import PAGES, assert_shows, blocks, edit, follow
@@ -121,7 +121,7 @@ def test_what_is_shown_of_an_output_has_to_be_printed_in_order() -> None:
 
 def test_a_plot_has_a_name_as_a_file() -> None:
     assert file_name("plots/repeats/curves.csv") == "repeats-curves"
-    assert file_name("Depth of CNNs on CIFAR-10: accuracy") == "depth-of-cnns-on-cifar-10-accuracy"
+    assert file_name("Depth of CNNs on CIFAR-10") == "depth-of-cnns-on-cifar-10"
 
 
 # --- after a run ----------------------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ from dla.doctor import machine, sources, workflow
 from dla.doctor.disk import disk
 from dla.doctor.downloads import downloads
 from dla.doctor.finding import Finding, bytes_in_words
-from dla.doctor.lock import Lock, read_lock
 from dla.doctor.sources import Availability, look
+from dla.doctor.workflow import Workflow
 from dla.params.file import load_params
 from dla.training.settings import Runtime
 
@@ -285,52 +285,41 @@ def test_a_source_that_is_not_as_params_say_is_a_sentence_of_its_own() -> None:
 # --- DVC, its lock, the disk ------------------------------------------------------------------------------------
 
 
-def test_the_lock_knows_its_budget_and_what_reads_what() -> None:
-    lock = Lock(read_lock_of(ROOT))
-    assert lock.has(PARAMS.budget)
-    assert not lock.has("full")
-    after = lock.after({"download@mnist"})
+def test_dvc_knows_the_budget_of_the_last_run_and_what_reads_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    project = Workflow()
+    assert project.has_run(PARAMS.budget)
+    assert not project.has_run("full")
+    after = project.after(frozenset({"download@mnist"}))
     assert {"prepare@mnist", "train@mnist-mlp-64", "report"} <= after
     assert not {"download@mnist", "train@cifar10-cnn"} & after
-    assert lock.after({"gradients"}) == {"report"}  # which reads the folders that it writes to
-    assert lock.after(set()) == set()
-
-
-def read_lock_of(folder: Path) -> dict[str, Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return read_lock().stages
-
-
-def test_a_lock_that_is_missing_or_broken_records_nothing(project: Path) -> None:
-    assert read_lock().stages == {}
-    Path("dvc.lock").write_text("<<<<<<< HEAD\nstages: {\n")
-    assert read_lock().stages == {}
-
-
-def locked(size: int) -> Lock:
-    stage = {"params": {"params.yaml": {"budgets.demo.data": {}}}, "outs": [{"path": "data/raw/mnist", "size": size}]}
-    return Lock({"download@mnist": stage})
+    assert project.after(frozenset({"gradients"})) == {"report"}  # which reads the folders that it writes to
+    assert project.after(frozenset()) == frozenset()
 
 
 def test_outputs_that_are_not_here_are_needed_twice(project: Path) -> None:
-    (found,) = disk(locked(1000), "demo", downloads=0)
-    assert found.facts["needed"] == 2000
-    (project / "data/raw/mnist").mkdir(parents=True)
-    (found,) = disk(locked(1000), "demo", downloads=0)
-    assert found.facts["needed"] == 0
+    assert [found.facts["needed"] for found in disk(1000, "demo", downloads=0)] == [2000]
+
+
+def test_outputs_that_are_there_are_not_missing(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(clone)
+    before = Workflow().missing()
+    (clone / "data/raw/mnist").mkdir(parents=True)
+    after = Workflow().missing()
+    (clone / "data/raw/mnist").rmdir()
+    assert 0 < after < before
 
 
 def test_before_the_first_run_of_a_budget_downloads_are_counted_and_the_rest_is_called_unknown(
     project: Path, hub_cache: Path
 ) -> None:
-    (found,) = disk(locked(10**18), "quick", downloads=1000)
+    (found,) = disk(None, "quick", downloads=1000)
     assert found.facts["needed"] == 3000
     assert found.state.endswith("at least: the outputs of budget quick are known after its first run")
 
 
 def test_a_disk_that_is_too_small_stops_a_run(project: Path) -> None:
-    (found,) = disk(locked(10**18), "demo", downloads=0)
+    (found,) = disk(10**18, "demo", downloads=0)
     assert found.stops
     assert found.problem.endswith("but 2,000,000,000.0 GB are needed; make room")
 
@@ -361,9 +350,19 @@ def test_a_folder_without_dvc_is_said_to_be_none_of_its_projects(project: Path) 
     assert "run from the root of the project" in found.problem
 
 
-def test_what_dvc_complains_of_is_told_in_its_words(project: Path) -> None:
-    with workflow.ask_for_status() as asked, pytest.raises(UserError, match="not inside of a DVC repository"):
-        workflow.read_status(asked)
+def test_what_dvc_complains_of_is_a_finding(clone: Path, project: Path) -> None:
+    with pytest.raises(UserError, match="there is no DVC project here"):
+        Workflow()
+    lock, before = clone / "dvc.lock", (clone / "dvc.lock").read_text()
+    lock.write_text("<<<<<<< HEAD\nstages: {\n")
+    try:
+        code, told = doctor(clone, HF_HUB_OFFLINE="1")
+    finally:
+        lock.write_text(before)
+    (found,) = [finding for finding in told["findings"] if finding["subject"] == "stages"]
+    assert (code, found["stops"]) == (1, True)
+    assert found["problem"].startswith("DVC cannot say which stages have to run: ")
+    assert "dvc.lock" in found["problem"]
 
 
 # --- the command -------------------------------------------------------------------------------------------------

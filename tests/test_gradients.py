@@ -66,7 +66,7 @@ def hooked(parameters: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
 
 
 def test_group_statistics_are_those_of_the_gradients_that_hooks_see(digits: Path) -> None:
-    model = build(resnet.Settings(family="resnet", layers=20, stem="cifar", width=4), (1, 8, 8), 10)
+    model = build(resnet.Settings(family="resnet", layers=20, skips=True, stem="cifar", width=4), (1, 8, 8), 10)
     groups = layer_groups(model)
     seen = {name: hooked(parameters) for name, parameters in groups.items()}
     probe = GroupGradients(model)
@@ -85,7 +85,7 @@ def test_group_statistics_are_those_of_the_gradients_that_hooks_see(digits: Path
 
 
 def test_an_epoch_forgets_the_one_before(digits: Path) -> None:
-    model = build(resnet.Settings(family="resnet", layers=20, stem="cifar", width=4), (1, 8, 8), 10)
+    model = build(resnet.Settings(family="resnet", layers=20, skips=True, stem="cifar", width=4), (1, 8, 8), 10)
     probe = GroupGradients(model)
     found = []
     for _ in range(2):
@@ -98,7 +98,7 @@ def test_an_epoch_forgets_the_one_before(digits: Path) -> None:
 
 
 def test_layer_groups_of_a_resnet_are_stem_stages_and_head_and_hold_every_weight() -> None:
-    model = build(resnet.Settings(family="resnet", layers=34, stem="imagenet", width=4), (3, 32, 32), 10)
+    model = build(resnet.Settings(family="resnet", layers=34, skips=True, stem="imagenet", width=4), (3, 32, 32), 10)
     groups = layer_groups(model)
     assert list(groups) == ["stem", "layer1", "layer2", "layer3", "layer4", "head"]
     assert sum(len(parameters) for parameters in groups.values()) == len(list(model.parameters()))

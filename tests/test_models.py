@@ -21,7 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {  # settings that make a small net: those of
     "mlp": {"widths": (16, 8, 8), "dropout": 0.5},
     "cnn": {"widths": (4, 8), "dropout": 0.5},
     "deep_cnn": {"width": 4, "depth": 3, "skips": False},
-    "resnet": {"layers": 34, "stem": "cifar", "width": 8},
+    "resnet": {"layers": 34, "skips": True, "stem": "cifar", "width": 8},
 }
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "mlp": [{"skips": True}],

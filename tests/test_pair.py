@@ -64,7 +64,8 @@ def trained(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> di
     """Two trainings that differ in their split alone."""
     monkeypatch.chdir(tmp_path)  # where checkpoints are kept
     settings = {"epochs": 2, "batch_size": 32, "optimizer": "adam", "learning_rate": 1e-3}
-    run = ImageRun(data="mnist", model=mlp.Settings(family="mlp", widths=(8,)), seed=1, **settings)  # type: ignore[arg-type]
+    model = mlp.Settings(family="mlp", widths=(8,))
+    run = ImageRun(group="one", data="mnist", model=model, seed=1, **settings)  # type: ignore[arg-type]
     runtime = Runtime(device="cpu", precision="float32", compile="never", threads=1)
     log = Tracking(tensorboard=False, wandb=False)
     return {split: train_image_run("x", replace(run, split_seed=split), digits, runtime, log) for split in (1, 2)}

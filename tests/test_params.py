@@ -221,7 +221,7 @@ def test_no_cut_replaces_what_dvc_reads() -> None:
     read = set(
         re.findall(r"\$\{(?:item|pair|gradients|generate|runtime)\.([a-z._]+)\}", (ROOT / "dvc.yaml").read_text())
     )
-    assert {name.rpartition(".")[2] for name in read} <= {*READ_BY_DVC, "group", "label"}
+    assert {name.rpartition(".")[2] for name in read} <= {*READ_BY_DVC, "label"}
 
 
 def test_a_misspelt_setting_is_named_although_the_right_one_is_then_missing(project: Path) -> None:

@@ -31,8 +31,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     run = ImageRun(
+        group="one",
         data="cifar10",
-        model=resnet.Settings(family="resnet", layers=20, stem="cifar", width=4),
+        model=resnet.Settings(family="resnet", layers=20, skips=True, stem="cifar", width=4),
         seed=1,
         epochs=1,
         batch_size=8,

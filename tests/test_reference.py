@@ -11,8 +11,8 @@ from importlib import import_module
 import pytest
 
 from dla.params.whole import Params
-from dla.report.comments import comments
-from dla.report.reference import page
+from dla.site.comments import comments
+from dla.site.reference import page
 from dla.text.settings import Embedding
 from dla.training.settings import Training
 

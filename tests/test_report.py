@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +12,15 @@ from typing import Any
 import pytest
 
 from dla.core.errors import UserError
+from dla.core.parameters import read_parameters
 from dla.data.origin import origin
-from dla.data.settings import DatasetSource, ModelSource, TextSource
+from dla.data.settings import DatasetSource, TextSource
 from dla.language.generate import Continuation
-from dla.models.base.settings import ResNetModel
 from dla.params.file import load_params
-from dla.params.whole import Params
 from dla.report import depth, features, gradients, looks, skips, verse
 from dla.report.chapter import Chart, Picture, Table
 from dla.report.circumstances import circumstances, cuts, flat
-from dla.report.colours import COLOURS
+from dla.report.colours import BLUE, GREY, RED, palette
 from dla.report.laboratories import ACCURACY
 from dla.report.page import make_page
 from dla.report.results import Results
@@ -27,10 +28,10 @@ from dla.report.statements import Share, compare, p_value
 from dla.statistics.classifiers import Comparison
 from dla.text.settings import LogisticRegressionHead, MLPHead, Ranking
 from dla.vision.repeats import measures, summarise
-from dla.vision.settings import Pair
 
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params.yaml")
+SETTINGS, WHOLE = (read_parameters(ROOT / "params.yaml", budget) for budget in ("demo", "full"))
 
 
 # --- sentences -------------------------------------------------------------------------------------------------
@@ -89,7 +90,7 @@ def test_the_finding_about_depth_compares_picture_by_picture(tmp_path: Path, dee
         write(tmp_path, f"metrics/train/{name}.json", trained(len(right) / 1000))
         write(tmp_path, f"plots/train/{name}.csv", f"run,epoch,split,accuracy\n{name},1,train,0.5\n")
         predicted(tmp_path, name, right)
-    found = depth.chapter(PARAMS, Results(tmp_path))
+    found = depth.chapter(SETTINGS, Results(tmp_path))
     assert found.finding.startswith("The plain net of 20 layers gets 50.0 %")
     assert words in found.finding
     assert found.embedded
@@ -137,7 +138,7 @@ def test_the_finding_about_skips_follows_the_permutation_test(
     tmp_path: Path, pairs: int, second: list[float], words: str
 ) -> None:
     write(tmp_path, "metrics/repeats.json", measured(BETTER[:pairs], second[:pairs]))
-    found = skips.chapter(PARAMS, Results(tmp_path))
+    found = skips.chapter(SETTINGS, Results(tmp_path))
     assert words in found.finding.partition(" In mean")[0]
     assert not found.embedded
     assert "uoft-cs/cifar10" in found.about
@@ -146,25 +147,25 @@ def test_the_finding_about_skips_follows_the_permutation_test(
 @pytest.mark.parametrize(("loss", "cells"), [(0.1, ("0 of 10 reached it",) * 2), (9.9, ("1.00", "1.00"))])
 def test_the_table_says_how_many_reached_the_loss(tmp_path: Path, loss: float, cells: tuple[str, ...]) -> None:
     write(tmp_path, "metrics/repeats.json", measured(BETTER, WORSE, loss))
-    (table,) = (block for block in skips.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table))
+    (table,) = (block for block in skips.chapter(SETTINGS, Results(tmp_path)).blocks if isinstance(block, Table))
     (row,) = (row for row in table.rows if row[0].startswith("epochs until"))
     assert row[1:3] == cells
 
 
-def asked(second: dict[str, Any], **first: Any) -> str:
-    model = ResNetModel("resnet", "resnet34", "cifar", 16)
-    return skips.question(Pair(replace(PARAMS.pair.first, model=model, **first), replace(PARAMS.pair.second, **second)))
+def asked(first: dict[str, Any], second: dict[str, Any]) -> str:
+    model = {"family": "resnet", "layers": 34, "skips": True, "width": 16}
+    same = {"data": "cifar10", "model": model, "epochs": 2, "flip": False}
+    return skips.question({"first": {**same, **first}, "second": {**same, **second, "model": model | second["model"]}})
 
 
 def test_the_question_is_what_the_contenders_differ_in() -> None:
-    skips_removed = ResNetModel("resnet", "convnet34", "cifar", 16)
-    wider, same = replace(skips_removed, width=32), replace(skips_removed, name="resnet34")
-    assert asked({"model": skips_removed}) == "Do skip connections help, and how sure are we?"
-    assert skips.question(PARAMS.pair) == "Do skip connections help, and how sure are we?"
-    words = "Does flipped differ from plain ({}), and how sure are we?"
-    flips = {"label": "flipped", "flip": True}
-    assert asked({"label": "plain", "model": same}, **flips) == words.format("flip")
-    assert asked({"label": "plain", "model": wider}, **flips) == words.format("model.name, model.width, flip")
+    two = {"label": "this"}, {"label": "that"}
+    assert asked(two[0], two[1] | {"model": {"skips": False}}) == "Do skip connections help, and how sure are we?"
+    assert skips.question(SETTINGS["pair"]) == "Do skip connections help, and how sure are we?"
+    words = "Does this differ from that ({}), and how sure are we?"
+    assert asked(two[0] | {"flip": True}, two[1] | {"model": {}}) == words.format("flip")
+    other = {"model": {"skips": False, "width": 32}}
+    assert asked(two[0] | {"flip": True}, two[1] | other) == words.format("model.skips, model.width, flip")
 
 
 def test_gradients_are_the_medians_of_the_last_steps() -> None:
@@ -219,7 +220,7 @@ def test_what_makes_gradients_vanish_follows_the_metrics(
         for name, ratio in (("default", by_default), ("he", by_he))
     }
     write(tmp_path, "metrics/gradients.json", {"data": "embedded", **measured})
-    chapter = skips.chapter(PARAMS, Results(tmp_path))
+    chapter = skips.chapter(SETTINGS, Results(tmp_path))
     assert chapter.finding.startswith("In the plain net of depth 50 without batch norm")
     assert words in chapter.finding
     (table,) = (block for block in chapter.blocks if isinstance(block, Table))
@@ -231,7 +232,7 @@ def test_mean_and_variance_of_every_group_are_drawn(tmp_path: Path) -> None:
     header = "architecture,seed,epoch,group,mean,variance,norm\n"
     rows = [f"{label},{seed},{epoch},stem,-0.01,{epoch},3\n" for label in LABELS for seed in (1, 2) for epoch in (1, 2)]
     write(tmp_path, "plots/repeats/gradients.csv", header + "".join(rows))
-    drawn = [block for block in skips.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Chart)]
+    drawn = [block for block in skips.chapter(SETTINGS, Results(tmp_path)).blocks if isinstance(block, Chart)]
     variance, mean = (next(iter(chart.spec["datasets"].values())) for chart in drawn)
     assert [row["variance"] for row in variance] == [2] * 4  # of the last epoch
     assert [row["size"] for row in mean] == [0.01] * 4
@@ -239,7 +240,7 @@ def test_mean_and_variance_of_every_group_are_drawn(tmp_path: Path) -> None:
 
 def test_data_without_boxes_show_no_localisation(tmp_path: Path) -> None:
     write(tmp_path, "metrics/cam/cifar10-resnet34.json", looked())
-    chapter = looks.chapter(PARAMS, Results(tmp_path))
+    chapter = looks.chapter(SETTINGS, Results(tmp_path))
     assert chapter.finding.startswith("Not shown: these data have no boxes")
 
 
@@ -247,7 +248,7 @@ def test_the_map_that_is_held_against_the_middle_is_chosen_on_validation(tmp_pat
     write(tmp_path, "metrics/cam/cifar10-resnet34.json", looked(validation=0.8, test=0.7))
     write(tmp_path, "metrics/cam/cifar10-convnet34.json", looked(validation=0.7, test=0.8))
     write(tmp_path, "metrics/cam/imagenette-cnn.json", looked(validation=0.9, test=0.9))  # other pictures
-    chapter = looks.chapter(PARAMS, Results(tmp_path))
+    chapter = looks.chapter(SETTINGS, Results(tmp_path))
     assert chapter.finding.startswith("The strongest point of cifar10-resnet34's map of the true class gets 70.0 %")
     assert "the difference is shown, +20.0 points" in chapter.finding
     assert chapter.finding.endswith("It was chosen on validation, out of cifar10-resnet34, cifar10-convnet34.")
@@ -256,7 +257,7 @@ def test_the_map_that_is_held_against_the_middle_is_chosen_on_validation(tmp_pat
 def test_a_grid_of_maps_says_how_many_pictures_it_has_and_deletion_its_interval(tmp_path: Path) -> None:
     write(tmp_path, "metrics/cam/cifar10-resnet34.json", looked(validation=0.8))
     write(tmp_path, "plots/cam/cifar10-resnet34.png", "a picture")
-    blocks = looks.chapter(PARAMS, Results(tmp_path)).blocks
+    blocks = looks.chapter(SETTINGS, Results(tmp_path)).blocks
     (picture,) = (block for block in blocks if isinstance(block, Picture))
     assert picture.alt.startswith("9 test pictures")
     (table,) = (block for block in blocks if isinstance(block, Table))
@@ -295,7 +296,7 @@ def test_the_best_head_on_validation_is_held_against_counted_words(tmp_path: Pat
     classified(tmp_path, "classify/tfidf", 0.9, [True] * 90 + [False] * 10, HEAD)
     classified(tmp_path, "classify/logreg", 0.8, [True] * 70 + [False] * 30, HEAD)
     classified(tmp_path, "classify/mlp", 0.7, [True] * 80 + [False] * 20, HEAD)  # better on test, which chooses nothing
-    found = features.chapter(PARAMS, Results(tmp_path))
+    found = features.chapter(SETTINGS, Results(tmp_path))
     assert found.finding.startswith("Tfidf on counted words gets 90.0 %")
     assert "logreg on frozen features 70.0 % (60.4 to 78.1): the difference is shown, +20.0 points" in found.finding
     assert "McNemar's exact test p < 0.001" in found.finding
@@ -306,7 +307,7 @@ def test_the_best_scorer_is_held_against_every_control(tmp_path: Path) -> None:
     classified(tmp_path, "rank/longest", 0.9, [True] * 30 + [False] * 70)  # never the best scorer: it is a control
     classified(tmp_path, "rank/option", 0.3, [True] * 44 + [False] * 56)  # six cases: p = 0.031, after Holm 0.062
     classified(tmp_path, "rank/cosine", 0.3, [False] * 5 + [True] * 44 + [False] * 51)
-    finding = features.chapter(PARAMS, Results(tmp_path)).finding
+    finding = features.chapter(SETTINGS, Results(tmp_path)).finding
     assert finding.startswith(
         "Of 100 questions of race (embedded data) interaction, the best scorer on validation, answers 50.0 %"
     )
@@ -333,7 +334,7 @@ def test_a_level_without_questions_has_an_empty_cell(tmp_path: Path) -> None:
     share = {"accuracy": 0.5, "lower": 0.4, "upper": 0.6, "n": 100}
     test = {**share, "chance": 0.25, "high": share}
     write(tmp_path, "metrics/rank/softmax.json", {"data": "hub", "validation": share, "test": test})
-    tables = [block for block in features.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table)]
+    tables = [block for block in features.chapter(SETTINGS, Results(tmp_path)).blocks if isinstance(block, Table)]
     (row,) = (row for table in tables for row in table.rows if row[0] == "softmax")
     assert row[2:5] == ("50.0 % (40.0 to 60.0)", "", "50.0 % (40.0 to 60.0)")
 
@@ -353,22 +354,17 @@ def test_what_a_source_is_is_told_by_what_it_names(tmp_path: Path) -> None:
     assert origin(replace(mnist, repository=str(tmp_path)), "embedded") == "embedded"
 
 
-def with_own_data() -> Params:
+def with_own_data() -> dict[str, Any]:
     """The settings with a copy of every data set and of some runs, of a folder or file of one's own."""
-    sources = {f"my-{name}": replace(source, **OWN[type(source)]) for name, source in PARAMS.sources.items()}
-    data = {f"my-{name}": replace(settings, source=f"my-{settings.source}") for name, settings in PARAMS.data.items()}
-    tables: dict[str, Any] = {"sources": PARAMS.sources | sources, "data": PARAMS.data | data}
+    tables = {name: dict(SETTINGS[name]) for name in ("sources", "data", "train", "tfidf", "lm")}
+    for name, source in SETTINGS["sources"].items():
+        tables["sources"][f"my-{name}"] = source | {"repository": "my/folder", "url": "my/text.txt"}
+    for name, block in SETTINGS["data"].items():
+        tables["data"][f"my-{name}"] = block | {"source": f"my-{block['source']}"}
     for section, name in (("train", "cifar10-plain-56"), ("tfidf", "tfidf"), ("lm", "dante")):
-        table = getattr(PARAMS, section)
-        tables[section] = table | {"mine": replace(table[name], data=f"my-{table[name].data}")}
-    return replace(PARAMS, budget="quick", **tables)
-
-
-OWN: dict[type, Any] = {
-    DatasetSource: {"repository": "my/folder"},
-    ModelSource: {"repository": "my/model"},
-    TextSource: {"url": "my/text.txt"},
-}
+        block = tables[section][name]
+        tables[section]["mine"] = block | {"data": f"my-{block['data']}"}
+    return SETTINGS | {"budget": "quick"} | tables
 
 
 def scored(place: str, accuracy: float) -> dict[str, Any]:
@@ -398,7 +394,7 @@ def test_every_result_says_its_own_source(tmp_path: Path) -> None:
     assert "held-out text of dante (embedded data)" in poems.finding
     assert "The model mine needs 2.90 bits for a character of held-out text of my-dante." in poems.finding
     assert dict(circumstances(params, {"folder", "embedded"}))["data of the results"] == "embedded, folder"
-    assert "embedded, file, folder" in make_page(params, tmp_path)
+    assert "embedded, file, folder" in make_page(params, params, tmp_path)
 
 
 def test_of_real_data_nothing_is_said_to_be_embedded(tmp_path: Path) -> None:
@@ -430,7 +426,7 @@ def test_results_on_different_data_are_not_ranked_together(tmp_path: Path) -> No
 def test_a_model_without_a_whole_line_has_no_metre(tmp_path: Path) -> None:
     quality: dict[str, float | None] = {"known_words": 0.5, "longest_copy": 3.0, "syllables": 10.8, "rhymes": 0.99}
     write(tmp_path, "metrics/lm/dante.json", language_model(quality | {"syllables": None, "rhymes": None}, quality))
-    (table,) = (block for block in verse.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table))
+    (table,) = (block for block in verse.chapter(SETTINGS, Results(tmp_path)).blocks if isinstance(block, Table))
     assert [row[1:] for row in table.rows[1:3]] == [("none", "10.8"), ("none", "99.0 %")]
 
 
@@ -439,27 +435,36 @@ def test_a_model_that_cannot_go_on_says_why(tmp_path: Path) -> None:
     tokens = {"dante": {"characters": 10, "tokens": 10, "tokens_per_character": 1.0}}
     written = {"data": "web", "tokens": tokens, "generated": [asdict(row) for row in rows]}
     write(tmp_path, "data/generated.json", written)
-    first, _ = (block for block in verse.chapter(PARAMS, Results(tmp_path)).blocks if isinstance(block, Table))
+    first, _ = (block for block in verse.chapter(SETTINGS, Results(tmp_path)).blocks if isinstance(block, Table))
     assert first.rows == [("gpt2", "work", "greedy", "goes on"), ("dante", "work", "", "knows no w")]
 
 
-def test_a_broken_file_is_named(tmp_path: Path) -> None:
-    write(tmp_path, "metrics/repeats.json", "{")
-    with pytest.raises(UserError, match=r"metrics/repeats.json: is not JSON .*dvc repro -f -s repeats"):
-        make_page(PARAMS, tmp_path)
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "is not JSON .*"),
+        ('{"data": "embedded"}', "has no 'test_accuracy', .*"),
+        (json.dumps({"data": "embedded", "test_accuracy": {"ResNet34": {"mean": 0.5}}}), "has no 'n', .*"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path: Path, content: str, words: str) -> None:
+    write(tmp_path, "metrics/repeats.json", content)
+    with pytest.raises(UserError, match=f"metrics/repeats.json: {words}dvc repro -f -s repeats"):
+        make_page(SETTINGS, WHOLE, tmp_path)
 
 
 def test_a_page_about_nothing_says_which_commands_fill_it(tmp_path: Path) -> None:
-    page = make_page(PARAMS, tmp_path)
+    page = make_page(SETTINGS, WHOLE, tmp_path)
     assert page.count("Nothing of this has run yet.") == 6
     assert "dvc repro repeats gradients" in page
 
 
 def test_the_budget_says_what_it_cuts() -> None:
     assert flat({"model": {"widths": (1, 2)}, "epochs": 3}) == {"model.widths": (1, 2), "epochs": 3}
-    rows = cuts(replace(PARAMS, budget="demo")).rows
-    assert any(name == "agent@cartpole-ppo" and "seeds 1, 2, 3, 4, 5 → 1" in settings for name, settings in rows)
-    assert not cuts(replace(PARAMS, budget="full")).rows
+    rows = dict(cuts(SETTINGS, WHOLE).rows)
+    assert "seeds 1, 2, 3, 4, 5 → 1" in rows["agent@cartpole-ppo"]
+    assert "first.epochs 20 → " in rows["pair"]
+    assert not cuts(WHOLE, WHOLE).rows
 
 
 def test_texts_cannot_end_the_script_they_are_in(tmp_path: Path) -> None:
@@ -469,14 +474,37 @@ def test_texts_cannot_end_the_script_they_are_in(tmp_path: Path) -> None:
     quality: dict[str, float | None] = {"known_words": 0.5, "longest_copy": 3.0}
     write(tmp_path, "metrics/lm/dante.json", language_model(quality, quality))
     write(tmp_path, "data/samples/dante.txt", "<script>alert(1)</script>")
-    page = make_page(PARAMS, tmp_path)
+    page = make_page(SETTINGS, WHOLE, tmp_path)
     assert "&lt;script&gt;alert(1)" in page
     assert "</script><b>" not in page
     assert "<script>alert" not in page
 
 
-def test_colours_are_those_of_dvcs_plots() -> None:
-    scale = json.loads((ROOT / ".dvc/plots/curves.json").read_text())["hconcat"][0]["spec"]["encoding"]["color"][
-        "scale"
-    ]
-    assert {name: COLOURS[name] for name in scale["domain"]} == dict(zip(scale["domain"], scale["range"], strict=True))
+# --- colours ---------------------------------------------------------------------------------------------------
+
+
+def coloured(**models: dict[str, Any]) -> dict[str, str]:
+    return palette({"train": {name: {"group": "one", "model": model} for name, model in models.items()}})
+
+
+def test_a_colour_follows_from_the_model_and_not_from_its_name() -> None:
+    plain, residual = ({"family": "resnet", "layers": 34, "skips": skips} for skips in (False, True))
+    found = coloured(a=plain, b=residual, c=residual | {"layers": 50}, d={"family": "mlp"})
+    assert found == {"a": RED[1], "b": BLUE[1], "c": BLUE[2], "d": GREY[1]}
+    assert coloured(x=plain) == {"x": RED[1]}
+
+
+def test_runs_of_one_group_are_told_apart_and_unknown_families_have_a_colour() -> None:
+    alike = {"family": "mlp", "skips": True}
+    assert len(set(coloured(a=alike, b=alike, c=alike).values())) == 3
+    assert coloured(new={"family": "mixer"})["new"].startswith("#")
+    assert set(palette(SETTINGS)) >= {*PARAMS.train, *PARAMS.rank, *PARAMS.lm, "ResNet34", "ConvNet34"}
+
+
+def test_the_report_imports_no_code_of_a_chapter() -> None:
+    code = (
+        "import sys, dla.report.page; rooms = {n.split('.')[1] for n in sys.modules if n.startswith('dla.')};"
+        "print(*sorted(rooms | {'torch'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["core", "report", "statistics"]

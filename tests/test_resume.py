@@ -91,7 +91,7 @@ def test_a_pair_killed_in_its_second_net_ends_in_the_same_bits(run: Path, change
     first = {
         "label": "Residual",
         "data": "mnist",
-        "model": {"family": "resnet", "layers": 20, "stem": "cifar", "width": 4},
+        "model": {"family": "resnet", "layers": 20, "skips": True, "stem": "cifar", "width": 4},
         **{"epochs": 3, "batch_size": 32, "optimizer": "adam", "learning_rate": 0.003},
     }
     second = first | {"label": "Plain", "model": first["model"] | {"skips": False}}  # type: ignore[operator]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dvc.dependency.param import ParamsDependency
@@ -17,6 +18,9 @@ from ruamel.yaml import YAML
 
 from dla.params.effective import stages
 from dla.params.file import load_params
+from dla.report.colours import palette
+from dla.site.drawn import read_plots
+from dla.site.templates import make_templates
 
 from .conftest import ROOT
 
@@ -102,12 +106,12 @@ def test_deps_are_the_script_and_all_that_it_imports(stage: str) -> None:
 
 
 def test_a_stage_says_what_it_takes_of_the_machine() -> None:
-    """Threads if it reads `runtime`, and a GPU if it asks torch for one, be it only to name it as the report does."""
+    """Threads if it reads `runtime`, and a GPU if it asks torch for one."""
     for stage in Repo(str(ROOT)).index.stages:
         read = {key for dep in stage.deps if isinstance(dep, ParamsDependency) for key in dep.params}
         script = stage.name.partition("@")[0]
         expected: dict[str, object] = {"threads": PARAMS.runtime.threads} if "runtime" in read else {}
-        if (expected and script != "tsne") or script == "report":
+        if expected and script != "tsne":
             expected["gpu"] = True
         assert (stage.meta or {}) == expected, stage.name
 
@@ -130,7 +134,7 @@ def test_a_stage_that_trains_no_net_does_not_import_torch(script: str) -> None:
 
 
 def test_imports_run_one_way() -> None:
-    """stages -> cli, report, site, doctor -> params -> the chapters -> training -> models, data -> core."""
+    """cli -> site, doctor -> report -> params -> the chapters -> training -> models, data -> core."""
     floors = ["core", "figures", "run", "statistics", "data models", "training", "vision text language rl", "params"]
     floors += ["report", "site doctor", "cli"]
 
@@ -267,26 +271,40 @@ def test_a_new_seed_trains_that_seed_and_compares_anew(clone: Path, params: Path
 # --- plots ----------------------------------------------------------------------------------------------------
 
 
-def test_every_curve_is_in_a_plot_and_every_plotted_run_exists() -> None:
-    plots = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["plots"]
-    runs = {f"plots/train/{name}.csv" for name in load_params(ROOT / "params.yaml").train}
-    for metric in ("accuracy", "loss"):
-        shown = [c for plot in plots for body in plot.values() for c, y in body["y"].items() if y == metric]
-        assert {path for path in shown if path.startswith("plots/train/")} == runs
+def test_every_template_is_made_from_the_charts_of_the_report() -> None:
+    made = {f"{name}.json": json.loads(json.dumps(chart)) for name, chart in make_templates().items()}
+    assert {file.name: json.loads(file.read_text()) for file in (ROOT / ".dvc/plots").glob("*.json")} == made
+
+
+def test_runs_of_a_group_are_one_plot_in_the_colours_of_the_report(clone: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(clone)
+    plots = {plot.name: plot.specification for plot in read_plots() if plot.specification}
+    groups = {run.group for run in PARAMS.train.values()}
+    assert {"Text classifiers", "Answers to questions", *groups - {"Imagenette", "CIFAR-10 skip perceptron"}} <= set(
+        plots
+    )
+    shown = plots["Four architectures on CIFAR-10"]
+    assert shown is not None
+    names = ["cifar10-convnet34", "cifar10-mlp", "cifar10-resnet34", "cifar10-resnet50"]
+    known = palette(YAML(typ="safe").load(Path("params.yaml").read_text()))
+    assert {row["run"] for row in shown["data"]["values"]} == set(names)
+    for panel in shown["hconcat"]:
+        scale = panel["spec"]["encoding"]["color"]["scale"]
+        assert scale == {"domain": names, "range": [known[name] for name in names]}
 
 
 def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone: Path) -> None:
-    subprocess.run([sys.executable, "-m", "dla.report.offline", ".dvc/plots/offline.html"], cwd=clone, check=True)
+    subprocess.run([sys.executable, "-m", "dla.site.offline", ".dvc/plots/offline.html"], cwd=clone, check=True)
     subprocess.run([*DVC, "plots", "show", "-o", "page"], cwd=clone, check=True, capture_output=True)
     page = (clone / "page" / "index.html").read_text()
     for name in load_params(ROOT / "params.yaml").train:
         assert f'"run": "{name}"' in page
     assert "<script src" not in page
     assert "<link" not in page
-    groups, repeats, gradients, agents = 17, 3, 2, 2
+    repeats, gradients, agents = 6, 2, 2
     confusions = len(PARAMS.tfidf) + len(PARAMS.classify) + len(PARAMS.finetune)
     letters = len(PARAMS.rank)  # confusion of options, without a picture
     one_by_one = ("train", "classify", "finetune", "tsne", "rank", "lm", "agent")  # DVC shows them alone too
     runs = sum(len(getattr(PARAMS, section)) for section in one_by_one)
-    assert page.count("vegaEmbed('#") == groups + repeats + gradients + agents + confusions + letters + runs
+    assert page.count("vegaEmbed('#") == repeats + gradients + agents + confusions + letters + runs
     assert page.count('<img src="static/') == len(PARAMS.explained) + confusions + len(PARAMS.tsne) + len(PARAMS.agent)

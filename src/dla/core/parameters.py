@@ -22,7 +22,20 @@ CUTS = "cuts"
 BudgetName = Literal["demo", "quick", "full"]
 # Settings by which dvc.yaml names what a stage depends on, or how much of the machine it takes. DVC sees no cuts.
 READ_BY_DVC = frozenset(
-    ["data", "source", "kind", "family", "encoder", "features", "corpus", "pretrained", "trained", "name", "threads"]
+    [
+        "data",
+        "source",
+        "kind",
+        "family",
+        "encoder",
+        "features",
+        "corpus",
+        "pretrained",
+        "trained",
+        "name",
+        "threads",
+        "group",
+    ]
 )
 
 
@@ -55,11 +68,11 @@ def read_budget() -> str:
     return _budget(_read())
 
 
-def read_parameters() -> dict[str, Any]:
-    """The whole of params.yaml under the budget in force, as it is written: nothing is checked."""
-    content = _read()
-    cut_content: dict[str, Any] = cut(content, _budget(content))
-    return cut_content
+def read_parameters(path: Path = PARAMS_FILE, budget: str | None = None) -> dict[str, Any]:
+    """The whole of params.yaml as it is written, under a budget, by default that in force: nothing else is checked."""
+    content = _read(path)
+    settings: dict[str, Any] = cut(content, budget or _budget(content))
+    return settings
 
 
 def read_names(*place: str) -> list[str]:
@@ -116,10 +129,10 @@ def _is_larger(value: Any, before: Any) -> bool:
     return counts and value > before
 
 
-def _read() -> dict[str, Any]:
-    content = read_document(PARAMS_FILE)
+def _read(path: Path = PARAMS_FILE) -> dict[str, Any]:
+    content = read_document(path)
     if not isinstance(content, dict):
-        raise UserError(f"{PARAMS_FILE}: the file = {shown(content)} is not a mapping of settings")
+        raise UserError(f"{path}: the file = {shown(content)} is not a mapping of settings")
     return content
 
 

@@ -8,22 +8,21 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from dla.doctor.finding import Finding, bytes_in_words
-from dla.doctor.lock import Lock
 
 
-def disk(lock: Lock, budget: str, downloads: int) -> list[Finding]:
+def disk(missing: int | None, budget: str, downloads: int) -> list[Finding]:
     """The disk of the project, and that of the Hub's cache where it is another one and something will be downloaded.
 
     How large the outputs of a budget are is known once dvc.lock records a run of it; before, only downloads count.
 
     Parameters
     ----------
+    missing : bytes of outputs that are not here, None if dvc.lock records no run of the budget
     downloads : bytes that will be downloaded, as far as they are known
     """
     cache = _existing(Path(constants.HF_HUB_CACHE))
     apart = downloads > 0 and cache.stat().st_dev != Path.cwd().stat().st_dev
-    missing = sum(size for path, size in lock.outputs() if not Path(path).exists())
-    if lock.has(budget):
+    if missing is not None:
         needed, reason = 2 * missing, "for outputs that are not here, twice, as DVC keeps a copy"
     else:
         needed, reason = 2 * downloads, f"at least: the outputs of budget {budget} are known after its first run"

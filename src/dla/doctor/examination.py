@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-
 from dla.core.errors import UserError
 from dla.core.parsing import refer
 from dla.doctor import machine, sources, workflow
 from dla.doctor.disk import disk
 from dla.doctor.downloads import downloads
 from dla.doctor.finding import Finding
-from dla.doctor.lock import read_lock
-from dla.doctor.stages import plan_for_another_budget, plan_run
+from dla.doctor.workflow import Plan, Workflow, plan_run, unknown
 from dla.params.file import load_params
 from dla.params.whole import Params
 
@@ -35,25 +32,29 @@ def examine(budget: str | None = None) -> list[Finding]:
     except UserError as error:
         return [*found, *workflow.project(), Finding("params.yaml", "not in order", str(error), stops=True)]
     if budget is None or budget == params.budget:
-        with workflow.ask_for_status() as asked:
-            return found + _of_project(params, asked)
+        return found + _of_project(params, None)
     refer("--budget", budget, params.budgets)
-    return found + _of_project(load_params(budget=budget), None)
+    return found + _of_project(load_params(budget=budget), budget)
 
 
-def _of_project(params: Params, asked: subprocess.Popen[str] | None) -> list[Finding]:
-    """`asked` is DVC at work on its status, where params.yaml has the budget of `params`."""
+def _of_project(params: Params, other: str | None) -> list[Finding]:
+    """`other` is the budget of `params`, if params.yaml has another one."""
     source = params.data_source
     available = sources.look(params.sources, ask=source == "hub" and not sources.is_offline())
     computing = machine.computing(params.runtime)
-    lock = read_lock()
-    plan = plan_for_another_budget(params) if asked is None else plan_run(params, lock, asked)
+    missing = None
+    try:
+        known = Workflow()
+        missing = known.missing() if known.has_run(params.budget) else None
+        plan = plan_run(known, other)
+    except UserError as error:
+        plan = Plan(frozenset(), (unknown(error),))
     fetched = [name for name in params.sources if f"download@{name}" in plan.up_to_date]
     wanted = downloads(params, available, fetched)
     return [
         *computing,
         *workflow.project(),
-        *disk(lock, params.budget, wanted.size),
+        *disk(missing, params.budget, wanted.size),
         Finding("budget", f"{params.budget}, with {DATA[source]}", facts={"budget": params.budget, "data": source}),
         *wanted.findings,
         *plan.findings,

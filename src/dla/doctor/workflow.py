@@ -1,11 +1,10 @@
-"""What DVC says of the project."""
+"""What DVC says of the project: which stages a run would leave alone, and what their results need of the disk."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,44 +13,118 @@ from dla.core.errors import UserError
 from dla.doctor.finding import Finding
 
 DVC_DIR = Path(".dvc")
-PATIENCE = 30.0  # seconds: large files that changed are hashed anew, once
+SHOWN = 3  # files that are named
 
 
-def ask_for_status() -> subprocess.Popen[str]:
-    """`dvc status` in a process of its own: it takes seconds, in which other things can be looked at."""
-    command = [sys.executable, "-m", "dvc", "status", "--json"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 (no shell)
-
-
-@dataclass(frozen=True)
-class Status:
-    """What is not as it was after the last run."""
-
-    changed: frozenset[str]  # stages whose code, parameters, data or outputs are others
-    modified: tuple[str, ...]  # files that stages write, and that are there with another content
-
-
-def read_status(asked: subprocess.Popen[str]) -> Status:
-    """What DVC says of every stage: it compares files with dvc.lock, and knows no more than that does.
+class Workflow:
+    """The project as DVC reads it: dvc.yaml, and in dvc.lock the last run.
 
     Raises
     ------
     UserError
-        In DVC's own words, if it cannot say.
+        If DVC cannot read it.
     """
+
+    def __init__(self) -> None:
+        from dvc.repo import Repo
+
+        from dla.run.complaints import as_user_errors
+        from dla.run.parameters import remember_parameters
+
+        remember_parameters()
+        with as_user_errors():
+            self._repo = Repo()
+            self._stages = {stage.addressing: stage for stage in self._repo.index.stages}
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All stages."""
+        return frozenset(self._stages)
+
+    @cached_property
+    def status(self) -> dict[str, list[Any]]:
+        """What is not as dvc.lock records it, by stage: DVC knows no more than that.
+
+        Raises
+        ------
+        UserError
+            In DVC's own words, if it cannot say.
+        """
+        from dvc.lock import LockError
+
+        from dla.run.complaints import as_user_errors
+
+        try:
+            with as_user_errors(whatever=True):
+                return dict(self._repo.status())
+        except LockError as error:
+            raise UserError(" ".join(str(error).split())) from error
+
+    def modified(self) -> list[str]:
+        """Files that stages write, and that are there with another content."""
+        entries = [entry for found in self.status.values() for entry in found if isinstance(entry, dict)]
+        outs = [entry.get("changed outs", {}) for entry in entries]
+        return [path for out in outs for path, how in out.items() if how == "modified"]
+
+    def after(self, changed: frozenset[str]) -> frozenset[str]:
+        """The stages that read what the changed ones write, directly or by way of others."""
+        from dvc.repo.reproduce import plan_repro
+
+        stages = [self._stages[name] for name in changed]
+        downstream = plan_repro(self._repo.index.graph, stages, downstream=True) if stages else []
+        return frozenset(stage.addressing for stage in downstream) - changed
+
+    def missing(self) -> int:
+        """Bytes of recorded outputs that are not here."""
+        outs = [out for stage in self._stages.values() for out in stage.outs if out.hash_info]
+        return sum(out.meta.size or 0 for out in outs if not out.exists)
+
+    def has_run(self, budget: str) -> bool:
+        """Whether dvc.lock records a run of the budget: parameters are recorded with its name."""
+        deps = [dep for stage in self._stages.values() for dep in stage.deps if hasattr(dep, "params")]
+        return any(budget in key.split(".") for dep in deps for key in dep.hash_info.value or ())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do."""
+
+    up_to_date: frozenset[str]
+    findings: tuple[Finding, ...]
+
+
+def plan_run(workflow: Workflow, budget: str | None) -> Plan:
+    """The plan for params.yaml as it is; DVC cannot be asked about another `budget` than it has there."""
+    names = workflow.names
+    facts: dict[str, object] = {"stages": len(names)}
+    if budget is not None:
+        state = f"{len(names)}; DVC says which have to run once params.yaml has `budget: {budget}`"
+        return Plan(frozenset(), (Finding("stages", state, facts=facts),))
     try:
-        told, complaints = asked.communicate(timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        asked.kill()
-        raise UserError(f"`dvc status` was not done after {PATIENCE:.0f} seconds") from None
-    if asked.returncode:
-        errors = [line.removeprefix("ERROR: ") for line in complaints.splitlines() if line.startswith("ERROR: ")]
-        raise UserError(errors[0] if errors else f"`dvc status` ended with exit code {asked.returncode}")
-    stages: dict[str, list[Any]] = json.loads(told)
-    outs = [
-        entry.get("changed outs", {}) for entries in stages.values() for entry in entries if isinstance(entry, dict)
-    ]
-    return Status(frozenset(stages), tuple(path for out in outs for path, how in out.items() if how == "modified"))
+        changed, modified = frozenset(workflow.status), workflow.modified()
+    except UserError as error:
+        return Plan(frozenset(), (unknown(error, str(len(names))),))
+    after = workflow.after(changed)
+    facts |= {"changed": sorted(changed), "after": sorted(after)}
+    state = f"{len(names)}, of which {len(changed)} have to run" if changed else f"{len(names)}, all of them up to date"
+    if after:
+        state += f"; {len(after)} more read what those write"
+    return Plan(names - changed - after, (Finding("stages", state, facts=facts), results(modified)))
+
+
+def unknown(error: UserError, state: str = "not known") -> Finding:
+    """That DVC cannot say what a run would do."""
+    return Finding("stages", state, f"DVC cannot say which stages have to run: {error}", stops=True)
+
+
+def results(modified: Sequence[str]) -> Finding:
+    """Whether what stages have written is still what dvc.lock records of it; whether that is right, nobody asks."""
+    facts = {"modified": list(modified)}
+    if not modified:
+        return Finding("results", "as dvc.lock records them, those that are there", facts=facts)
+    named = ", ".join(modified[:SHOWN]) + (", ..." if len(modified) > SHOWN else "")
+    problem = f"{named}: changed since dvc.lock recorded what a stage wrote there; `dvc repro` writes it anew"
+    return Finding("results", f"{len(modified)} not as dvc.lock records them", problem, facts=facts)
 
 
 def project() -> list[Finding]:
@@ -77,5 +150,5 @@ def _plots_page() -> Finding:
     facts = {"offline": True, "made": page.is_file()}
     if page.is_file():
         return Finding("plots page", f"{page}, which needs no internet", facts=facts)
-    problem = f"{page} is missing, without which `dvc plots show` fails: python -m dla.report.offline {page}"
+    problem = f"{page} is missing, without which `dvc plots show` fails: python -m dla.site.offline {page}"
     return Finding("plots page", "configured, but not made yet", problem, facts=facts)

@@ -26,7 +26,7 @@ class Settings(ModelSettings):
     """Residual networks of He et al. (arXiv 1512.03385) and the same networks without skip connections."""
 
     layers: Literal[18, 20, 32, 34, 44, 50, 56]  # 18, 34 and 50: table 1; the others: those for CIFAR-10, section 4.2
-    skips: bool = True  # without: no skip connection in any block, otherwise equal
+    skips: bool  # without: no skip connection in any block, otherwise equal
     stem: Literal["imagenet", "cifar"]  # 7x7 stride 2 and max pooling, or 3x3 stride 1
     width: Count  # channels of the first stage; every later stage doubles them
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from dla.params.whole import Params
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
-from dla.report.results import Results
+from dla.report.results import Results, Settings
 from dla.report.statements import count, p_value, percent
 
 Judged = dict[str, dict[str, Any]]  # metrics by run
 SCORE = "normalised score: 0 random actions, 1 the threshold or success in every episode"
 
 
-def chapter(params: Params, results: Results) -> Chapter:
+def chapter(params: Settings, results: Results) -> Chapter:
     """Agents by environment: curves, test episodes, a recorded episode; and all of them compared over their seeds."""
-    judged = results.each(params.agent, "agent")
+    judged = results.each(params["agent"], "agent")
     comparison = results.metrics("metrics/agents.json", "agents")
     blocks: list[Block] = []
     for environment in dict.fromkeys(metrics["environment"] for metrics in judged.values()):

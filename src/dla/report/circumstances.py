@@ -1,53 +1,65 @@
-"""What was run: budget, data, versions, device, and what the budget cut off the laboratories' settings."""
+"""What was run: budget, data, versions, and what the budget cut off the laboratories' settings."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Collection
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from dla.params.effective import Settings, stages
-from dla.params.whole import Params
 from dla.report.chapter import Table
+from dla.report.results import Settings
 
 LIBRARIES = ("torch", "torchvision", "transformers", "scikit-learn", "gymnasium", "dvc")
 
 
-def circumstances(params: Params, origins: Collection[str]) -> list[tuple[str, str]]:
+def circumstances(params: Settings, origins: Collection[str]) -> list[tuple[str, str]]:
     """Facts about the runs that the page is of, by name.
 
     Parameters
     ----------
     origins : where the results say that their data come from; not always where the budget in force takes data from
     """
-    from dla.training.runtime import choose_device, has_bfloat16  # imports torch, which only knows the device
-
-    device = choose_device(params.runtime.device)
-    precision = "with bfloat16" if has_bfloat16(device) else "without bfloat16"
     return [
-        ("budget", params.budget),
+        ("budget", params["budget"]),
         ("data of the results", ", ".join(sorted(origins)) or "none yet"),
-        ("device", f"{device.type} {precision}"),
+        *((name, f"{value}") for name, value in params["runtime"].items()),
         ("Python", ".".join(platform.python_version_tuple()[:2])),
         *((library, version(library)) for library in LIBRARIES),
     ]
 
 
-def cuts(params: Params) -> Table:
-    """Every setting that the budget in force changes, stage by stage."""
-    whole, capped = (stages(replace(params, budget=budget)) for budget in ("full", params.budget))
+def cuts(params: Settings, whole: Settings) -> Table:
+    """Every setting that the budget in force changes, block by block.
+
+    Parameters
+    ----------
+    params, whole : the settings that are in force, and those that no budget has cut
+    """
     rows = []
-    for stage in whole:
-        before, after = flat(whole[stage]()), flat(capped[stage]())
-        changed = [f"{key} {_shown(before[key])} → {_shown(after[key])}" for key in before if before[key] != after[key]]
+    for block, before in _blocks(whole).items():
+        after = flat(_blocks(params)[block])
+        changed = [
+            f"{key} {_shown(value)} → {_shown(after.get(key))}"
+            for key, value in (dict.fromkeys(after) | flat(before)).items()
+            if value != after.get(key)
+        ]
         if changed:
-            rows.append((stage, "; ".join(changed)))
+            rows.append((block, "; ".join(changed)))
     caption = (
-        f"What the budget {params.budget} cuts off the settings in params.yaml: the laboratories', or marked (ours)."
+        f"What the budget {params['budget']} cuts off the settings in params.yaml: the laboratories', or marked (ours)."
     )
     return Table(caption, ("stage", "settings"), rows)
+
+
+BY_NAME = ("train", "embed", "tfidf", "classify", "finetune", "tsne", "rank", "lm", "agent")
+ALONE = ("pair", "cam", "repeats", "gradients", "generate", "agents")
+
+
+def _blocks(params: Settings) -> dict[str, Settings]:
+    """The settings of every stage by its name in DVC."""
+    named = {f"{section}@{name}": block for section in BY_NAME for name, block in params[section].items()}
+    return named | {section: params[section] for section in ALONE}
 
 
 def flat(settings: Settings, prefix: str = "") -> dict[str, Any]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dla.models.base.settings import DeepCNNModel
-from dla.params.whole import Params
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Table
+from dla.report.colours import palette
 from dla.report.laboratories import ACCURACY, LABORATORY, NONE
-from dla.report.results import Results, Row
+from dla.report.models import describe, has_skips
+from dla.report.results import Results, Row, Settings
 from dla.report.sources import Origin, about, title
 from dla.report.statements import Share, compare, count
 from dla.statistics.classifiers import compare_cases
-from dla.vision.settings import ImageRun
 
-Tested = dict[str, tuple[ImageRun, Row, Share]]  # runs by name: settings, metrics, accuracy on the test pictures
+Tested = dict[str, tuple[Settings, Row, Share]]  # runs by name: settings, metrics, accuracy on the test pictures
 
 
-def chapter(params: Params, results: Results) -> Chapter:
+def chapter(params: Settings, results: Results) -> Chapter:
     """Plain and residual nets by depth, and every other image classifier beside them."""
     tested = read(params, results)
     origins = [_origin(name, tested) for name in tested]
@@ -26,21 +25,21 @@ def chapter(params: Params, results: Results) -> Chapter:
         finding=_finding(tested, results),
         about=about(params, origins),
         embedded=any(place == "embedded" for _, place in origins),
-        blocks=_blocks(tested, results),
+        blocks=_blocks(tested, results, palette(params)),
         commands=("dvc repro train",),
         missing=tuple(results.missing),
     )
 
 
-def read(params: Params, results: Results) -> Tested:
+def read(params: Settings, results: Results) -> Tested:
     """The image runs that have been trained."""
-    trained = results.each(params.train, "train")
-    return {name: (params.image_run(name), metrics, Share.read(metrics["test"])) for name, metrics in trained.items()}
+    trained = results.each(params["train"], "train")
+    return {name: (params["train"][name], metrics, Share.read(metrics["test"])) for name, metrics in trained.items()}
 
 
 def _origin(name: str, tested: Tested) -> Origin:
     run, metrics, _ = tested[name]
-    return run.data, metrics["data"]
+    return run["data"], metrics["data"]
 
 
 def _finding(tested: Tested, results: Results) -> str:
@@ -58,35 +57,35 @@ def _finding(tested: Tested, results: Results) -> str:
 
 def _plain_depths(tested: Tested) -> dict[str, int]:
     """Layers of the plain nets on the data that the first of them has."""
-    plain = {name: run for name, (run, _, _) in tested.items() if run.model.name == "plain_cnn"}
+    plain = {name: model["depth"] for name, model in _of_constant_width(tested).items() if not has_skips(model)}
     first = next((_origin(name, tested) for name in plain), None)
-    return {
-        name: run.model.depth
-        for name, run in plain.items()
-        if _origin(name, tested) == first and isinstance(run.model, DeepCNNModel)
-    }
+    return {name: depth for name, depth in plain.items() if _origin(name, tested) == first}
 
 
-def _blocks(tested: Tested, results: Results) -> list[Block]:
+def _of_constant_width(tested: Tested) -> dict[str, Settings]:
+    """The models that differ in nothing but depth and skip connections."""
+    return {name: run["model"] for name, (run, _, _) in tested.items() if run["model"]["family"] == "deep_cnn"}
+
+
+def _blocks(tested: Tested, results: Results, known: dict[str, str]) -> list[Block]:
     blocks: list[Block] = []
     origins = list(dict.fromkeys(_origin(name, tested) for name in tested))
     for origin in origins:
-        names = [name for name, (run, _, _) in tested.items() if isinstance(run.model, DeepCNNModel)]
-        names = [name for name in names if _origin(name, tested) == origin]
+        names = [name for name in _of_constant_width(tested) if _origin(name, tested) == origin]
         rows = [row for name in names for row in results.rows(f"plots/train/{name}.csv", f"train@{name}")]
         if rows:
             caption = (
                 f"Accuracy of plain and residual nets on {title(origin)} while they train. Dotted: training, whole: "
                 "validation."
             )
-            spec = charts.curves(rows, ("epoch", "epoch"), ("accuracy", "accuracy (fraction of pictures)"))
+            spec = charts.curves(rows, ("epoch", "epoch"), ("accuracy", "accuracy (fraction of pictures)"), known=known)
             blocks.append(Chart(caption, spec))
     for origin in origins:
         shares = {name: share for name, (_, _, share) in tested.items() if _origin(name, tested) == origin}
         if len(shares) > 1:
             caption = f"Test accuracy of every run on {title(origin)}, with 95 % intervals over the pictures."
             points = [{"name": n, "value": s.value, "lower": s.lower, "upper": s.upper} for n, s in shares.items()]
-            blocks.append(Chart(caption, charts.intervals(points, "accuracy (fraction of pictures)")))
+            blocks.append(Chart(caption, charts.intervals(points, "accuracy (fraction of pictures)", known=known)))
     return [*blocks, _table(tested)] if tested else blocks
 
 
@@ -94,7 +93,7 @@ def _table(tested: Tested) -> Table:
     rows = [
         (
             name,
-            f"{run.model.name} on {title(_origin(name, tested))}",
+            f"{describe(run['model'])}; on {title(_origin(name, tested))}",
             count(metrics["parameters"]),
             str(share),
             count(share.n),

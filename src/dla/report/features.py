@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dla.data.settings import Questions
-from dla.params.whole import Params
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
+from dla.report.colours import palette
 from dla.report.laboratories import ACCURACY, LABORATORY, NONE
-from dla.report.results import Results
+from dla.report.results import Results, Settings
 from dla.report.sources import Origin, about, title
 from dla.report.statements import Share, compare, count, p_value, percent
 from dla.statistics.classifiers import Comparison, compare_cases
@@ -45,20 +44,20 @@ class Tested:
         }
 
 
-def chapter(params: Params, results: Results) -> Chapter:
+def chapter(params: Settings, results: Results) -> Chapter:
     """Classifiers of texts, a picture of the features, and answers to questions, data set by data set."""
     tested = _read(params, results)
-    scatters = _scatters(params, results)
+    scatters, known = _scatters(params, results), palette(params)
     origins = [group.origin for group in tested]
     texts = [group for group in tested if not group.questions]
     questions = [group for group in tested if group.questions]
     findings = [*(_about_heads(group, results) for group in texts), *(_about_answers(g, results) for g in questions)]
     blocks: list[Block] = []
     for group in texts:
-        blocks += [_accuracies(group), _head_table(group), *_confusion(group, results)]
+        blocks += [_accuracies(group, known), _head_table(group), *_confusion(group, results)]
     blocks += scatters
     for group in questions:
-        blocks += [_accuracies(group), _answer_table(group)]
+        blocks += [_accuracies(group, known), _answer_table(group)]
     return Chapter(
         key="features",
         question="What do frozen features buy?",
@@ -71,26 +70,29 @@ def chapter(params: Params, results: Results) -> Chapter:
     )
 
 
-def _read(params: Params, results: Results) -> list[Tested]:
+def _read(params: Settings, results: Results) -> list[Tested]:
     """Every text stage's metrics, by the data set that it was tested on and where this came from."""
-    stages = [("tfidf", name, settings.data) for name, settings in params.tfidf.items()]
-    stages += [("classify", name, params.embed[head.features].data) for name, head in params.classify.items()]
-    stages += [("finetune", name, settings.data) for name, settings in params.finetune.items()]
-    stages += [("rank", name, params.embed[scorer.features].data) for name, scorer in params.rank.items()]
+    stages = [
+        (kind, name, (params["embed"][run["features"]] if "features" in run else run)["data"])
+        for kind in ("tfidf", "classify", "finetune", "rank")
+        for name, run in params[kind].items()
+    ]
     tested: dict[Origin, Tested] = {}
     for kind, name, data in stages:
         folder = "classify" if kind == "tfidf" else kind
         metrics = results.metrics(f"metrics/{folder}/{name}.json", f"{kind}@{name}")
         if metrics is not None:
-            questions = isinstance(params.data[data], Questions)
+            questions = params["data"][data]["kind"] == "questions"
             origin = data, metrics["data"]
             group = tested.setdefault(origin, Tested(origin, questions, {}, _controls(params)))
             group.scored[f"{kind}@{name}"] = metrics
     return list(tested.values())
 
 
-def _controls(params: Params) -> frozenset[str]:
-    return frozenset(f"rank@{name}" for name, scorer in params.rank.items() if scorer.is_control)
+def _controls(params: Settings) -> frozenset[str]:
+    """Perceptrons that see the option alone, and rules, which combine nothing."""
+    scorers = params["rank"].items()
+    return frozenset(f"rank@{name}" for name, scorer in scorers if scorer.get("combine", "option") == "option")
 
 
 def _name(stage: str) -> str:
@@ -161,13 +163,14 @@ def _above_controls(group: Tested, compared: dict[str, Comparison | None]) -> st
     return f" {'. '.join(sides)}: {tested}."
 
 
-def _accuracies(group: Tested) -> Block:
+def _accuracies(group: Tested, known: dict[str, str]) -> Block:
     shares = {_name(stage): _share(found) for stage, found in group.scored.items()}
     points = [{"name": n, "value": s.value, "lower": s.lower, "upper": s.upper} for n, s in shares.items()]
     chance = CHANCE if group.questions else None
     dotted = "; the dotted line is guessing" if group.questions else ""
     caption = f"Accuracy on the test {group.of}, with 95 % intervals{dotted}."
-    return Chart(caption, charts.intervals(points, f"accuracy (fraction of {group.of.partition(' ')[0]})", chance))
+    title = f"accuracy (fraction of {group.of.partition(' ')[0]})"
+    return Chart(caption, charts.intervals(points, title, chance, known))
 
 
 def _head_table(group: Tested) -> Table:
@@ -207,9 +210,9 @@ def _confusion(group: Tested, results: Results) -> list[Block]:
     return [Picture(caption, f"Confusion matrix of {_name(best)}", address)] if address else []
 
 
-def _scatters(params: Params, results: Results) -> list[Block]:
+def _scatters(params: Settings, results: Results) -> list[Block]:
     blocks: list[Block] = []
-    for name in params.tsne:
+    for name in params["tsne"]:
         rows = results.rows(f"plots/tsne/{name}.csv", f"tsne@{name}")
         metrics = results.metrics(f"metrics/tsne/{name}.json", f"tsne@{name}")
         if rows and metrics:

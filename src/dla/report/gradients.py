@@ -6,12 +6,13 @@ from collections import defaultdict
 from statistics import median
 from typing import Any
 
-from dla.params.whole import Params
 from dla.report import charts
 from dla.report.chapter import Block, Chart, Table
-from dla.report.results import Results, Row
+from dla.report.colours import BLUE, RED
+from dla.report.results import Results, Row, Settings
 
 INITIALISATIONS = {"default": "PyTorch's default initialisation", "he": "He's initialisation"}
+COLOURS = {"plain": RED[1], "residual": BLUE[1]}  # nets without and with skip connections
 VANISHED = 0.01  # of the last convolution's gradient: where the first one has less, it is called vanished
 
 
@@ -40,11 +41,11 @@ def _deepest(family: dict[str, Any]) -> tuple[str, float | None]:
     return depth, family["first_to_last"][depth]
 
 
-def blocks(params: Params, results: Results, measured: dict[str, Any]) -> list[Block]:
+def blocks(params: Settings, results: Results, measured: dict[str, Any]) -> list[Block]:
     """How large gradients are layer by layer in the deepest nets, a chart per initialisation, and by depth in all."""
-    deepest = max(params.gradients.depths)
+    deepest = max(params["gradients"]["depths"])
     rows = [row for row in results.rows("plots/gradients/layers.csv", "gradients") if row["depth"] == deepest]
-    points = last_steps(rows, params.gradient_study.window)
+    points = last_steps(rows, params["gradients"]["window"])
     drawn: list[Block] = []
     for initialisation in dict.fromkeys(point["initialisation"] for point in points):
         caption = (
@@ -54,7 +55,8 @@ def blocks(params: Params, results: Results, measured: dict[str, Any]) -> list[B
         )
         chosen = [point for point in points if point["initialisation"] == initialisation]
         axes = ("layer", "layer"), ("norm", "norm of the gradient")
-        spec = charts.curves(chosen, *axes, colour="model", dash=("batch_norm", "with batch norm"), log=True)
+        dash = ("batch_norm", "with batch norm")
+        spec = charts.curves(chosen, *axes, colour="model", dash=dash, log=True, known=COLOURS)
         drawn.append(Chart(caption, spec))
     return [*drawn, _table(measured)]
 

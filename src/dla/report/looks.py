@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dla.params.whole import Params
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
-from dla.report.results import Results
+from dla.report.colours import palette
+from dla.report.results import Results, Settings
 from dla.report.sources import about
 from dla.report.statements import Share, compare, percent, points
 from dla.statistics.classifiers import Comparison
@@ -15,30 +15,30 @@ from dla.statistics.classifiers import Comparison
 Explained = dict[str, dict[str, Any]]  # metrics by run
 
 
-def chapter(params: Params, results: Results) -> Chapter:
+def chapter(params: Settings, results: Results) -> Chapter:
     """Class activation maps, and what they are worth."""
-    explained = results.each(params.cam, "cam")
+    explained = results.each(params["explained"], "cam")
     embedded = any(metrics["data"] == "embedded" for metrics in explained.values())
     return Chapter(
         key="looks",
         question="Where does the network look?",
         finding=_finding(params, explained),
-        about=about(params, [(params.cam[name].data, found["data"]) for name, found in explained.items()]),
+        about=about(params, [(params["train"][name]["data"], found["data"]) for name, found in explained.items()]),
         embedded=embedded,
-        blocks=_blocks(explained, results),
+        blocks=_blocks(explained, results, palette(params)),
         commands=("dvc repro cam",),
         missing=tuple(results.missing),
     )
 
 
-def _finding(params: Params, explained: Explained) -> str:
+def _finding(params: Settings, explained: Explained) -> str:
     """Of the runs on one data set the one whose map finds the object most often on validation: on test, the middle?"""
     if not explained:
         return NOTHING
     located = [name for name, found in explained.items() if found.get("pointing")]
     if not located:
         return "Not shown: these data have no boxes to say where the object is."
-    origins = {name: (params.cam[name].data, explained[name]["data"]) for name in located}
+    origins = {name: (params["train"][name]["data"], explained[name]["data"]) for name in located}
     rivals = [name for name in located if origins[name] == origins[located[0]]]
     best = max(rivals, key=lambda name: float(explained[name]["validation"]["pointing"]["map"]))
     found = explained[best]["pointing"]
@@ -52,7 +52,7 @@ def _finding(params: Params, explained: Explained) -> str:
     return f"{said} It was chosen on validation, out of {', '.join(rivals)}." if len(rivals) > 1 else said
 
 
-def _blocks(explained: Explained, results: Results) -> list[Block]:
+def _blocks(explained: Explained, results: Results, known: dict[str, str]) -> list[Block]:
     blocks: list[Block] = []
     shares = []
     for name, found in explained.items():
@@ -66,7 +66,7 @@ def _blocks(explained: Explained, results: Results) -> list[Block]:
             shares.append({"name": name, "value": share.value, "lower": share.lower, "upper": share.upper})
     if shares:
         caption = "How often the strongest point of the true class's map is in the object's box, with 95 % intervals."
-        blocks.insert(0, Chart(caption, charts.intervals(shares, "pointing game (fraction of pictures)")))
+        blocks.insert(0, Chart(caption, charts.intervals(shares, "pointing game (fraction of pictures)", known=known)))
     return [*blocks, _table(explained)] if explained else blocks
 
 

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from dla.core.artifacts import parse_rows
 from dla.core.contents import parse_object
 from dla.core.errors import UserError
 
+T = TypeVar("T")
 Row = dict[str, Any]
+Settings = Mapping[str, Any]  # params.yaml or a block of it, as the budget in force leaves it
+
+
+class Written(dict[str, T]):
+    """What a stage wrote: to ask for what it has not is an error of the file."""
+
+    def __init__(self, things: Mapping[str, T], file: str, stage: str) -> None:
+        super().__init__(things)
+        self.error = f"{file}: has no {{!r}}, so another version wrote it; write it anew: dvc repro -f -s {stage}"
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise UserError(self.error.format(name))
 
 
 class Results:
@@ -35,7 +48,7 @@ class Results:
             raise UserError(f"{path}: is not JSON ({error}); write it anew: dvc repro -f -s {stage}") from None
         if "data" in found:
             self.origins.add(found["data"])
-        return found
+        return _guard(found, path, stage)  # type: ignore[no-any-return]
 
     def rows(self, path: str, stage: str) -> list[Row]:
         """The rows of a table, numbers as numbers and empty fields as None; none if STAGE has not run."""
@@ -43,9 +56,10 @@ class Results:
         if text is None:
             return []
         try:
-            return [{name: _value(cell) for name, cell in row.items()} for row in _read(text)]
+            rows = [{name: _value(cell) for name, cell in row.items()} for row in _read(text)]
         except ValueError as error:
             raise UserError(f"{path}: is not a table ({error}); write it anew: dvc repro -f -s {stage}") from None
+        return [Written(row, path, stage) for row in rows]
 
     def picture(self, path: str, stage: str) -> str | None:
         """A picture as an address that holds it whole, or None if STAGE has not run."""
@@ -76,6 +90,13 @@ class Results:
             return None
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _guard(content: Any, file: str, stage: str) -> Any:
+    """JSON whose objects know the file that they are from."""
+    if isinstance(content, dict):
+        return Written({name: _guard(value, file, stage) for name, value in content.items()}, file, stage)
+    return [_guard(value, file, stage) for value in content] if isinstance(content, list) else content
 
 
 def _read(text: str) -> list[dict[str, str]]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from typing import Any
 
-from dla.models.base.settings import ResNetModel
-from dla.params.whole import Params
 from dla.report import charts, gradients
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Table
-from dla.report.results import Results
+from dla.report.colours import palette
+from dla.report.results import Results, Settings
 from dla.report.sources import about
 from dla.report.statements import p_value, percent
-from dla.vision.settings import Contender, Pair
 
 MEASURES = {  # of metrics/repeats.json: what they are called, and whether they are shares
     "test_accuracy": ("test accuracy", True),
@@ -21,27 +18,27 @@ MEASURES = {  # of metrics/repeats.json: what they are called, and whether they 
     "epochs_to_loss": ("epochs until the training loss is reached", False),
     "loss_area": ("mean training loss over the epochs", False),
 }
-WITHOUT_SKIPS = {"resnet34": "convnet34", "resnet20": "plain20"}
 
 
-def chapter(params: Params, results: Results) -> Chapter:
+def chapter(params: Settings, results: Results) -> Chapter:
     """The pair over seeds, and gradients by depth."""
     repeats = results.metrics("metrics/repeats.json", "repeats")
     by_depth = results.metrics("metrics/gradients.json", "gradients")
-    labels = tuple(contender.label for contender in params.pair)
-    studies = ((params.pair.first.data, repeats), (params.gradients.data, by_depth))
+    labels = tuple(contender["label"] for contender in params["pair"].values())
+    studies = ((params["pair"]["first"]["data"], repeats), (params["gradients"]["data"], by_depth))
     origins = [(data, found["data"]) for data, found in studies if found is not None]
     blocks: list[Block] = []
     findings: list[str] = []
     if repeats is not None:
-        findings.append(_finding(repeats, labels, params.repeats.confidence))
-        blocks += [*_curves(results), _table(repeats, labels, params.repeats.confidence), *_groups(results)]
+        confidence, known = params["repeats"]["confidence"], palette(params)
+        findings.append(_finding(repeats, labels, confidence))
+        blocks += [*_curves(results, known), _table(repeats, labels, confidence), *_groups(results, known)]
     if by_depth is not None:
         findings += gradients.finding(by_depth)
         blocks += gradients.blocks(params, results, by_depth)
     return Chapter(
         key="skips",
-        question=question(params.pair),
+        question=question(params["pair"]),
         finding=" ".join(findings) or NOTHING,
         about=about(params, origins),
         embedded=any(place == "embedded" for _, place in origins),
@@ -54,33 +51,25 @@ def chapter(params: Params, results: Results) -> Chapter:
 # --- what is asked --------------------------------------------------------------------------------------------
 
 
-def question(pair: Pair) -> str:
+def question(pair: Settings) -> str:
     """What the two contenders differ in, asked."""
-    if _differ_in_skips(pair):
+    differences = _differences(pair)
+    if differences == ["model.skips"]:
         return "Do skip connections help, and how sure are we?"
-    settings = ", ".join(_differences(pair)) or "nothing but their names"
-    return f"Does {pair.first.label} differ from {pair.second.label} ({settings}), and how sure are we?"
+    first, second = (contender["label"] for contender in pair.values())
+    settings = ", ".join(differences) or "nothing but their names"
+    return f"Does {first} differ from {second} ({settings}), and how sure are we?"
 
 
-def _differ_in_skips(pair: Pair) -> bool:
-    """Whether one contender is the other without its skip connections, and no other setting differs."""
-    for one, other in (tuple(pair), tuple(pair)[::-1]):
-        if isinstance(one.model, ResNetModel) and isinstance(other.model, ResNetModel):
-            name = WITHOUT_SKIPS.get(one.model.name)
-            if name == other.model.name and replace(one, label=other.label, model=other.model) == other:
-                return replace(one.model, name=other.model.name) == other.model
-    return False
-
-
-def _differences(pair: Pair) -> list[str]:
+def _differences(pair: Settings) -> list[str]:
     """The settings that differ, those of the models by their own names."""
 
-    def flat(contender: Contender) -> dict[str, Any]:
-        settings = asdict(contender)
-        return {f"model.{name}": value for name, value in settings.pop("model").items()} | settings
+    def flat(contender: Settings) -> dict[str, Any]:
+        return {f"model.{name}": value for name, value in contender["model"].items()} | dict(contender)
 
-    first, second = flat(pair.first), flat(pair.second)
-    return [name for name in {**first, **second} if name != "label" and first.get(name) != second.get(name)]
+    first, second = map(flat, pair.values())
+    names = [name for name in {**first, **second} if name not in ("label", "model")]
+    return [name for name in names if first.get(name) != second.get(name)]
 
 
 # --- the pair over seeds --------------------------------------------------------------------------------------
@@ -121,11 +110,11 @@ def _interval(found: dict[str, Any], *, share: bool) -> str:
     return "" if None in ends else " to ".join(_number(e, share=share, sign="+").removesuffix(" points") for e in ends)
 
 
-def _curves(results: Results) -> list[Block]:
+def _curves(results: Results, known: dict[str, str]) -> list[Block]:
     rows = [row for row in results.rows("plots/repeats/curves.csv", "repeats") if row["split"] == "train"]
     if not rows:
         return []
-    spec = charts.band(rows, ("epoch", "epoch"), ("loss", "training loss (nats per picture)"), "architecture")
+    spec = charts.band(rows, ("epoch", "epoch"), ("loss", "training loss (nats per picture)"), "architecture", known)
     return [Chart("Training loss over the seeds: mean, and a standard deviation to either side.", spec)]
 
 
@@ -169,7 +158,7 @@ def _number(value: float | None, *, share: bool, sign: str = "") -> str:
     return f"{100 * value:{sign}z.1f} {unit}" if share else f"{value:{sign}z.2f}"
 
 
-def _groups(results: Results) -> list[Block]:
+def _groups(results: Results, known: dict[str, str]) -> list[Block]:
     """Variance and mean of the gradient in every group of layers, which the laboratory logged."""
     rows = results.rows("plots/repeats/gradients.csv", "repeats")
     last = [row for row in rows if row["epoch"] == max(row["epoch"] for row in rows)]
@@ -179,9 +168,9 @@ def _groups(results: Results) -> list[Block]:
     over = "of a gradient's entries in every group of layers, over all steps of the last epoch; a point per seed."
     blocks: list[Block] = []
     if spread:
-        spec = charts.groups(spread, place, ("variance", "variance of the gradient"), "architecture")
+        spec = charts.groups(spread, place, ("variance", "variance of the gradient"), "architecture", known)
         blocks.append(Chart(f"Variance {over}", spec))
     if sized:
-        spec = charts.groups(sized, place, ("size", "mean of the gradient, without sign"), "architecture")
+        spec = charts.groups(sized, place, ("size", "mean of the gradient, without sign"), "architecture", known)
         blocks.append(Chart(f"Mean, without its sign, {over} That of the head is rounding: it adds up to zero.", spec))
     return blocks

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dla.data.settings import TextSource
-from dla.params.whole import Params
+from dla.report.results import Settings
 
 Origin = tuple[str, str]  # a key of `data`, and what metrics about it have as `data`: embedded, hub, web, folder, file
 
@@ -17,16 +16,16 @@ PLACES = {
 }
 
 
-def about(params: Params, origins: Iterable[Origin]) -> str:
+def about(params: Settings, origins: Iterable[Origin]) -> str:
     """The data sets of a chapter, real ones first."""
     real, stand_ins = [], []
     for data, origin in dict.fromkeys(origins):
-        if data not in params.data:
+        if data not in params["data"]:
             continue
-        source = params.sources[params.data[data].source]
-        place = source.url if isinstance(source, TextSource) else source.repository
+        source = params["sources"][params["data"][data]["source"]]
+        place = source["url"] if source["type"] == "text" else source["repository"]
         if origin == "embedded":
-            stand_ins.append(f"{source.embedded.replace('-', ' ')} (for {place})")
+            stand_ins.append(f"{source['embedded'].replace('-', ' ')} (for {place})")
         else:
             real.append(f"{place} ({PLACES.get(origin, origin)})")
     sentences = [f"Data: {', '.join(real)}."] if real else []

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dla.params.whole import Params
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Passage, Table
+from dla.report.colours import palette
 from dla.report.laboratories import TOKENS
-from dla.report.results import Results
+from dla.report.results import Results, Settings
 from dla.report.sources import Origin, about, title
 from dla.report.statements import count, percent
 
@@ -21,15 +21,15 @@ QUALITY: dict[str, tuple[str, Callable[[float], str]]] = {  # of metrics/lm: wha
 }
 
 
-def chapter(params: Params, results: Results) -> Chapter:
+def chapter(params: Settings, results: Results) -> Chapter:
     """Language models of characters, what they write, and how models go on from the same prompts."""
-    trained = results.each(params.lm, "lm")
+    trained = results.each(params["lm"], "lm")
     generated = results.metrics("data/generated.json", "generate")
-    origins = {name: (params.lm[name].data, metrics["data"]) for name, metrics in trained.items()}
+    origins = {name: (params["lm"][name]["data"], metrics["data"]) for name, metrics in trained.items()}
     about_data = [*origins.values()]
-    blocks = [block for name, metrics in trained.items() for block in _model(name, metrics, results)]
+    blocks = [block for name, metrics in trained.items() for block in _model(name, metrics, results, palette(params))]
     if generated is not None:
-        about_data.append((params.generate.corpus, generated["data"]))
+        about_data.append((params["generate"]["corpus"], generated["data"]))
         blocks += [_continuations(generated), _tokens(generated)]
     return Chapter(
         key="verse",
@@ -61,11 +61,11 @@ def _about_model(name: str, metrics: dict[str, Any], data: str) -> str:
     )
 
 
-def _model(name: str, metrics: dict[str, Any], results: Results) -> list[Block]:
+def _model(name: str, metrics: dict[str, Any], results: Results, known: dict[str, str]) -> list[Block]:
     blocks: list[Block] = []
     rows = results.rows(f"plots/lm/{name}.csv", f"lm@{name}")
     if rows:
-        spec = charts.curves(rows, ("step", "step"), ("loss", "loss (nats per character)"))
+        spec = charts.curves(rows, ("step", "step"), ("loss", "loss (nats per character)"), known=known)
         blocks.append(Chart(f"{name}: loss while it trains. Dotted: training, whole: validation.", spec))
     sample = results.text(f"data/samples/{name}.txt", f"lm@{name}")
     if sample is not None:

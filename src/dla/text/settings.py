@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from dla.core.parsing import STRICT
-from dla.core.values import Bounded, Count, Fraction, Length, Name, Positive, Seed
+from dla.core.values import Bounded, Count, Fraction, Label, Length, Name, Positive, Seed
 from dla.training.settings import Training
 
 # What is left of an article that is too long, beside question and option: as much of its beginning as there is room
@@ -73,6 +73,7 @@ class WordCounts:
 class FineTuning(Training):
     """The encoder itself, trained end to end: on texts as a classifier, on questions as a multiple-choice model."""
 
+    group: Label  # the plot of `dvc plots show` that it is drawn in
     data: Name  # a key of `data`, of kind texts or questions
     encoder: Name  # a key of `sources` of type model
     max_tokens: Length  # what is longer is cut

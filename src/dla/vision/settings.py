@@ -30,6 +30,7 @@ class ImageTraining(Training):
 class ImageRun(ImageTraining):
     """One image classifier; all randomness follows from the seeds."""
 
+    group: Label  # the plot of `dvc plots show` that it is drawn in
     seed: Seed
     split_seed: Seed | None = None  # draws anew which pictures validate; as they were prepared if left out
 
@@ -43,7 +44,7 @@ class Contender(ImageTraining):
     def run(self, seed: int) -> ImageRun:
         """This training from one seed, which draws its split too."""
         shared = {field.name: getattr(self, field.name) for field in fields(ImageTraining)}
-        return ImageRun(**shared, seed=seed, split_seed=seed)
+        return ImageRun(**shared, group=self.label, seed=seed, split_seed=seed)
 
 
 @dataclass(frozen=True, config=STRICT)

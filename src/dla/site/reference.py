@@ -1,8 +1,8 @@
-"""The reference of every parameter, made from the dataclasses of settings and the comments beside their fields.
+"""The reference of every parameter, made from the dataclasses of all settings and the comments beside their fields.
 
-    python -m dla.report.reference
+    python -m dla.site.reference
 
-prints the page. The documentation makes it anew whenever it is built (dla.report.site), so it says what the code says.
+prints the page. The documentation makes it anew whenever it is built (dla.site.hooks), so it says what the code says.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic.fields import FieldInfo
 
 from dla.params.whole import Params
-from dla.report.comments import comments
+from dla.site.comments import comments
 
 INTRODUCTION = """# Every parameter
 

@@ -1,6 +1,6 @@
 """What changes from one revision to another, as a page for a pull request: parameters, metrics, and plots as pictures.
 
-    python -m dla.report.changes main HEAD changes
+    python -m dla.site.changes main HEAD changes
 
 writes changes/comment.md and the pictures it shows, in changes/pictures/.
 """
@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from dla.core.artifacts import atomic, write_text
 from dla.core.errors import UserError
-from dla.report.drawn import dvc, file_name, read_plots
+from dla.site.drawn import dvc, file_name, read_plots
 
 ROWS = 100  # of a table; GitHub takes 65,536 characters of a comment
 LONGEST = 200  # characters of a cell

@@ -1,6 +1,6 @@
 """What the documentation is made of beside the pages in docs/: hooks of mkdocs, named in mkdocs.yml.
 
-The reference of every parameter is made anew, and tables of metrics are filled in (dla.report.tables). A page may link
+The reference of every parameter is made anew, and tables of metrics are filled in (dla.site.tables). A page may link
 to any file of the repository (`../params.yaml`): the site takes a copy. A picture `figures/NAME.png` is drawn from the
 plot of dvc.yaml whose name as a file is NAME, as the last run left it.
 """
@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dla.report.drawn import file_name, read_plots
-from dla.report.reference import page
-from dla.report.tables import with_tables
+from dla.site.drawn import file_name, read_plots
+from dla.site.reference import page
+from dla.site.tables import with_tables
 
 if TYPE_CHECKING:  # what builds the documentation is installed for development alone
     from mkdocs.config.defaults import MkDocsConfig
