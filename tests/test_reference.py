@@ -12,7 +12,7 @@ import pytest
 
 from dla.params.whole import Params
 from dla.site.comments import comments
-from dla.site.reference import page
+from dla.site.reference import name_of, page
 from dla.text.settings import Embedding
 from dla.training.settings import Training
 
@@ -20,26 +20,27 @@ from .conftest import ROOT
 
 
 def schemas() -> Iterator[type]:
-    """Every dataclass of settings."""
-    for file in sorted((ROOT / "src/dla").glob("*/settings.py")):
-        module = import_module(f"dla.{file.parent.name}.settings")
-        yield from (
-            found
-            for _, found in inspect.getmembers(module, is_dataclass)
-            if isinstance(found, type) and found.__module__ == module.__name__
-        )
+    """Every dataclass of settings, those of open sets included."""
+    for file in sorted((ROOT / "src/dla").rglob("*.py")):
+        module = ".".join(file.relative_to(ROOT / "src").with_suffix("").parts)
+        if file.name == "settings.py" or "class Settings(" in file.read_text():
+            yield from (
+                schema
+                for _, schema in inspect.getmembers(import_module(module), is_dataclass)
+                if isinstance(schema, type) and schema.__module__ == module
+            )
 
 
 @pytest.fixture(scope="module")
 def sections() -> dict[str, str]:
     """The reference by the names of the dataclasses."""
-    parts = re.split(r"^### (\w+) .*$", page(), flags=re.MULTILINE)
+    parts = re.split(r"^### ([\w.]+) .*$", page(), flags=re.MULTILINE)
     return {Params.__name__: parts[0]} | dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-@pytest.mark.parametrize("schema", list(schemas()), ids=lambda schema: schema.__name__)
+@pytest.mark.parametrize("schema", list(schemas()), ids=name_of)
 def test_every_setting_is_in_the_reference(schema: type, sections: dict[str, str]) -> None:
-    listed = re.findall(r"^\| `(\w+)` \|", sections[schema.__name__], re.MULTILINE)
+    listed = re.findall(r"^\| `(\w+)` \|", sections[name_of(schema)], re.MULTILINE)
     assert listed == list(schema.__annotations__)
 
 
@@ -49,7 +50,9 @@ def test_a_setting_is_told_with_limits_default_and_comment(sections: dict[str, s
     assert (
         "| `seeds` | list of: whole number, each ≥ 0, each < 4,294,967,296, at least 2 entries |" in sections["Repeats"]
     )
-    assert "| `model` | [MLPModel](#mlpmodel) or [CNNModel](#cnnmodel) or " in sections["ImageTraining"]
+    assert (
+        "| `model` | [models.cnn](#models.cnn) or [models.deep_cnn](#models.deep_cnn) or " in sections["ImageTraining"]
+    )
     assert "Stands at `pair.first`, `pair.second`." in sections["Contender"]
 
 

@@ -316,7 +316,8 @@ def test_the_best_scorer_is_held_against_every_control(tmp_path: Path) -> None:
 
 
 def test_a_laboratorys_figure_stands_beside_a_run_at_its_settings() -> None:
-    logreg, mlp, margin = (PARAMS.classify["logreg-lab"], PARAMS.classify["mlp-lab"], PARAMS.rank["margin-lab"])
+    whole = load_params(ROOT / "params.yaml", "full")
+    logreg, mlp, margin = (whole.classify["logreg-lab"], whole.classify["mlp-lab"], whole.rank["margin-lab"])
     assert isinstance(logreg, LogisticRegressionHead)
     assert (logreg.c, logreg.standardize) == ((1.0,), False)
     assert isinstance(mlp, MLPHead)
@@ -461,8 +462,8 @@ def test_a_page_about_nothing_says_which_commands_fill_it(tmp_path: Path) -> Non
 
 def test_the_budget_says_what_it_cuts() -> None:
     assert flat({"model": {"widths": (1, 2)}, "epochs": 3}) == {"model.widths": (1, 2), "epochs": 3}
-    rows = dict(cuts(SETTINGS, WHOLE).rows)
-    assert "seeds 1, 2, 3, 4, 5 → 1" in rows["agent@cartpole-ppo"]
+    rows: dict[str, str] = {row[0]: row[1] for row in cuts(SETTINGS, WHOLE).rows}
+    assert "seeds 1, 2, 3, 4, 5 → 1, 2, 3" in rows["agent@cartpole-ppo"]
     assert "first.epochs 20 → " in rows["pair"]
     assert not cuts(WHOLE, WHOLE).rows
 

@@ -22,20 +22,8 @@ CUTS = "cuts"
 BudgetName = Literal["demo", "quick", "full"]
 # Settings by which dvc.yaml names what a stage depends on, or how much of the machine it takes. DVC sees no cuts.
 READ_BY_DVC = frozenset(
-    [
-        "data",
-        "source",
-        "kind",
-        "family",
-        "encoder",
-        "features",
-        "corpus",
-        "pretrained",
-        "trained",
-        "name",
-        "threads",
-        "group",
-    ]
+    ["data", "source", "kind", "family", "encoder", "features", "corpus", "pretrained", "trained", "name", "algorithm"]
+    + ["group", "threads"]
 )
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from pydantic.fields import FieldInfo
 
+from dla.core.parsing import Found
 from dla.params.whole import Params
 from dla.site.comments import comments
 
@@ -40,7 +41,7 @@ def page() -> str:
     del found[Params]
     parts = [INTRODUCTION + table(Params)]
     for name, schemas in groupby(_with_bases(found), key=lambda schema: schema.__module__):
-        title = name.rpartition(".")[2].capitalize()
+        title = name.removeprefix("dla.").removesuffix(".settings").replace(".base", "").replace(".", ": ").capitalize()
         parts.append(f"## {title}\n\n{inspect.getdoc(import_module(name))}\n")
         parts += [section(schema, found.get(schema, [])) for schema in schemas]
     return "\n".join(parts)
@@ -48,7 +49,7 @@ def page() -> str:
 
 def section(schema: type, where: list[str]) -> str:
     """One dataclass: what it is, where it stands in params.yaml, and its settings."""
-    paragraphs = [f"### {schema.__name__} {{#{schema.__name__.lower()}}}", inspect.getdoc(schema) or ""]
+    paragraphs = [f"### {name_of(schema)} {{#{name_of(schema).lower()}}}", inspect.getdoc(schema) or ""]
     if where:
         paragraphs.append(f"Stands at {', '.join(f'`{place}`' for place in where)}.")
     if bases := [base for base in schema.__mro__[1:] if is_dataclass(base)]:
@@ -95,10 +96,13 @@ def places(schema: Any) -> dict[type, list[str]]:
 
 def _walk(schema: Any, place: str) -> Iterator[tuple[type, str]]:
     arguments = get_args(schema)
-    if is_dataclass(schema):
-        yield schema, place  # type: ignore[misc]
-        for name, hint in get_type_hints(schema).items():
+    if isinstance(schema, type) and is_dataclass(schema):
+        yield schema, place
+        for name, hint in get_type_hints(schema, include_extras=True).items():
             yield from _walk(hint, f"{place}.{name}".lstrip("."))
+    elif members := open_set(schema):
+        for member in members:
+            yield from _walk(member, place)
     elif get_origin(schema) is dict:
         key = "BUDGET" if get_origin(arguments[0]) is Literal else "NAME"
         yield from _walk(arguments[1], f"{place}.{key}")
@@ -129,6 +133,8 @@ WORDS: dict[Any, str] = {
 def kind(hint: Any) -> str:
     """What kind of value a type stands for."""
     origin, arguments = get_origin(hint), get_args(hint)
+    if members := open_set(hint):
+        return " or ".join(map(_link, members))
     if origin is Annotated:
         return kind(arguments[0])
     if origin is Literal:
@@ -174,8 +180,19 @@ def _literal(value: Any) -> str:
     return f"`{words.get(value, value)}`"
 
 
+def open_set(hint: Any) -> list[type]:
+    """The dataclasses that a type stands for which takes any module of a package; else none."""
+    marks = [mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Found)]
+    return [mark.module(name).Settings for mark in marks for name in mark.names()]
+
+
+def name_of(schema: type) -> str:
+    """What a dataclass is called here: those of an open set are all called Settings, and so like their modules."""
+    return schema.__name__ if schema.__name__ != "Settings" else schema.__module__.removeprefix("dla.")
+
+
 def _link(schema: Any) -> str:
-    return f"[{schema.__name__}](#{schema.__name__.lower()})"
+    return f"[{name_of(schema)}](#{name_of(schema).lower()})"
 
 
 if __name__ == "__main__":
