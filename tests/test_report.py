@@ -462,7 +462,7 @@ def test_a_page_about_nothing_says_which_commands_fill_it(tmp_path: Path) -> Non
 
 def test_the_budget_says_what_it_cuts() -> None:
     assert flat({"model": {"widths": (1, 2)}, "epochs": 3}) == {"model.widths": (1, 2), "epochs": 3}
-    rows: dict[str, str] = {row[0]: row[1] for row in cuts(SETTINGS, WHOLE).rows}
+    rows = {row[0]: row[1] for row in cuts(SETTINGS, WHOLE).rows}
     assert "seeds 1, 2, 3, 4, 5 → 1, 2, 3" in rows["agent@cartpole-ppo"]
     assert "first.epochs 20 → " in rows["pair"]
     assert not cuts(WHOLE, WHOLE).rows

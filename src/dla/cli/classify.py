@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from dla.cli.candidates import offer_files, offer_names
+from dla.cli.completion import offer_files, offer_names
 from dla.cli.computing import limit_threads
 from dla.cli.options import model_name, text
 from dla.cli.output import as_json, print_table

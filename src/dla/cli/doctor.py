@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from dla.cli.candidates import offer_names
+from dla.cli.completion import offer_names
 from dla.cli.parser import Commands, Parser, add_command
 from dla.doctor.finding import Finding
 

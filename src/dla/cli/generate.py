@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dla.cli.candidates import offer_names
+from dla.cli.completion import offer_names
 from dla.cli.computing import limit_threads
 from dla.cli.options import count, model_name, seed, text
 from dla.cli.parser import Commands, Parser, add_command

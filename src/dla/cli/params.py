@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields
 
-from dla.cli.candidates import offer_names
+from dla.cli.completion import offer_names
 from dla.cli.parser import Commands, Parser, add_command
 from dla.core.parsing import refer
 from dla.params.effective import effective, stages

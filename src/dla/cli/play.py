@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from dla.cli.candidates import offer_names
+from dla.cli.completion import offer_names
 from dla.cli.options import count, model_name, seed
 from dla.cli.output import say_written
 from dla.cli.parser import Commands, Parser, add_command

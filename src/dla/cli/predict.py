@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dla.cli.candidates import offer_files, offer_names
+from dla.cli.completion import offer_files, offer_names
 from dla.cli.computing import limit_threads
 from dla.cli.options import count, model_name
 from dla.cli.output import as_json, complain, print_table, say_written

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from dla.cli.candidates import offer_names
+from dla.cli.completion import offer_names
 from dla.cli.options import count
 from dla.cli.parser import Commands, Parser, add_command
 from dla.core.cores import cores

@@ -156,7 +156,10 @@ def _depths() -> Chart:
         alt.Chart()
         .mark_line(clip=True)
         .encode(
-            x=axis(alt.X, X), y=axis(alt.Y, Y, log=True), color=depth, tooltip=tell(["panel", "depth"], [X[0], Y[0]])
+            x=axis(alt.X, X),
+            y=axis(alt.Y, Y, log=True, axis=alt.Axis(format=".0e")),
+            color=depth,
+            tooltip=tell(["panel", "depth"], [X[0], Y[0]]),
         )
     )
 
