@@ -10,11 +10,11 @@ import numpy as np
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from dla.rl.environments import Place
+from dla.rl.environments.place import Place
+from dla.rl.environments.rooms import FORWARD, LEFT, RIGHT, TURN
 from dla.rl.evaluate import Evaluation, Policy, evaluate
-from dla.rl.rooms import FORWARD, LEFT, RIGHT, TURN
 from dla.rl.seeds import first_seed
-from dla.rl.settings import AgentRun
+from dla.rl.settings import AgentSettings
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,18 @@ RULES = {
 }
 
 
-def baselines(run: AgentRun, seed: int) -> dict[str, Evaluation]:
+def baselines(settings: AgentSettings, seed: int) -> dict[str, Evaluation]:
     """Test episodes of random actions and of the environment's rule, if it has one.
 
     The first of them, of random actions, begin with the seeds of the greedy test episodes of the agent that was
     trained from `seed`.
     """
-    place = Place.of(run)
-    policies = {"random": random_actions(place, run.episodes, seed)}
-    rule = RULES.get(run.environment)
+    place, episodes = Place.of(settings), settings.episodes
+    policies = {"random": random_actions(place, episodes, seed)}
+    rule = RULES.get(settings.environment)
     if rule:
         policies["rule"] = rule.make(place)
-    return evaluate(policies, place, run.episodes, first_seed("test", seed * 2 * run.episodes, 2 * run.episodes))
+    return evaluate(policies, place, episodes, first_seed("test", seed * 2 * episodes, 2 * episodes))
 
 
 def random_actions(place: Place, copies: int, seed: int) -> Policy:

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from torch import nn
 
 from dla.core.artifacts import atomic
 from dla.core.errors import UserError
-from dla.rl.environments import Environments, Place
+from dla.rl.base.policy import PolicyNet
+from dla.rl.environments.place import Place
+from dla.rl.environments.vector import Environments, Episode
 from dla.rl.seeds import Part, first_seed
-from dla.rl.settings import AgentRun
+from dla.rl.settings import AgentSettings
 from dla.statistics.intervals import cut, student, wilson
 
 Policy = Callable[[NDArray[Any]], NDArray[Any]]  # actions for the observations (N, ...) of so many copies
@@ -77,11 +78,10 @@ def summary(values: Sequence[float], possible: Sequence[float] | None = None) ->
     return {"mean": mean, "std": std, "lower": lower, "upper": upper, "n": n}
 
 
-def judge(net: Any, run: AgentRun, part: Part, seed: int, step: int = 0) -> dict[str, Evaluation]:
+def judge(net: PolicyNet, settings: AgentSettings, part: Part, seed: int, step: int = 0) -> dict[str, Evaluation]:
     """Episodes of the agent on seeds that training never saw, with the actions it thinks best and with sampled ones.
 
-    Those of DQN are sampled as it explores in the end: random ones with its final epsilon. The random numbers are of
-    a generator of their own, lest an evaluation change the training that goes on after it.
+    The random numbers are of a generator of their own, lest an evaluation change the training that goes on after it.
 
     Parameters
     ----------
@@ -89,11 +89,11 @@ def judge(net: Any, run: AgentRun, part: Part, seed: int, step: int = 0) -> dict
     seed : of the training
     step : of the training; at another one other actions are sampled, in the same episodes
     """
-    episodes = run.episodes if part == "test" else run.validation_episodes
+    episodes = settings.episodes if part == "test" else settings.validation_episodes
     first = first_seed(part, seed * 2 * episodes, 2 * episodes)
     generator = torch.Generator().manual_seed(first + step)
     policies = {"greedy": lambda seen: actions(net, seen), "sampled": lambda seen: actions(net, seen, generator)}
-    return evaluate(policies, Place.of(run), episodes, first)
+    return evaluate(policies, Place.of(settings), episodes, first)
 
 
 @torch.no_grad()
@@ -106,33 +106,30 @@ def evaluate(policies: Mapping[str, Policy], place: Place, episodes: int, seed: 
     """
     environments = place.make(len(policies) * episodes)
     observations = environments.reset(seed)
-    found: dict[int, dict[str, Any]] = {}
+    first: dict[int, Episode] = {}  # of every copy
     for _ in range(place.limit):
         shares = np.split(observations, len(policies))
         chosen = [policy(share) for policy, share in zip(policies.values(), shares, strict=True)]
         observations = environments.step(np.concatenate(chosen)).observations
         for copy, ended in zip(np.flatnonzero(environments.finished), environments.take_ended(), strict=True):
-            found.setdefault(int(copy), ended)
-        if len(found) == len(environments.finished):
+            first.setdefault(int(copy), ended)
+        if len(first) == environments.copies:
             break
-    copies = np.split(np.arange(len(environments.finished)), len(policies))
-    evaluations = [_evaluation(environments, found, range(mine[0], mine[-1] + 1)) for mine in copies]
     environments.vector.close()
-    return dict(zip(policies, evaluations, strict=True))
+    return {
+        policy: _evaluation(environments, first, range(number * episodes, (number + 1) * episodes))
+        for number, policy in enumerate(policies)
+    }
 
 
-def _evaluation(environments: Environments, found: dict[int, dict[str, Any]], copies: range) -> Evaluation:
-    rows = [found.get(copy) or environments.episode(copy) for copy in copies]
-    successes = [row["success"] for row in rows]
-    return Evaluation(
-        [row["return"] for row in rows],
-        [row["length"] for row in rows],
-        None if None in successes else successes,
-        sum(copy not in found for copy in copies),
-    )
+def _evaluation(environments: Environments, first: Mapping[int, Episode], copies: range) -> Evaluation:
+    totals, lengths, said = zip(*(first.get(copy) or environments.episode(copy) for copy in copies), strict=True)
+    successes = [success for success in said if success is not None]
+    cut_off = sum(copy not in first for copy in copies)
+    return Evaluation(list(totals), list(lengths), successes if len(successes) == len(copies) else None, cut_off)
 
 
-def actions(net: Any, observations: NDArray[Any], generator: torch.Generator | None = None) -> NDArray[Any]:
+def actions(net: PolicyNet, observations: NDArray[Any], generator: torch.Generator | None = None) -> NDArray[Any]:
     """The actions that the net thinks best, or sampled ones, as the environments take them.
 
     Parameters
@@ -141,8 +138,7 @@ def actions(net: Any, observations: NDArray[Any], generator: torch.Generator | N
     generator : of the random numbers; None: nothing is sampled
     """
     seen = torch.as_tensor(observations, dtype=torch.float32).flatten(1)
-    found: NDArray[Any] = net.as_actions(net.act(seen) if generator is None else net.sample(seen, generator))
-    return found
+    return net.as_actions(net.act(seen) if generator is None else net.sample(seen, generator))
 
 
 # --- an episode to look at ------------------------------------------------------------------------------------
@@ -163,7 +159,7 @@ class Moment(NamedTuple):
 
 
 @torch.no_grad()
-def play(net: nn.Module, place: Place, seed: int, mode: str | None) -> Iterator[Moment]:
+def play(net: PolicyNet, place: Place, seed: int, mode: str | None) -> Iterator[Moment]:
     """One greedy episode, from its first observation to its last.
 
     An episode that does not end is cut off after `place.limit` steps; more than `RECORDED` are not recorded.
@@ -186,14 +182,14 @@ def play(net: nn.Module, place: Place, seed: int, mode: str | None) -> Iterator[
         single.close()
 
 
-def record(net: nn.Module, place: Place, seed: int) -> list[Any]:
+def record(net: PolicyNet, place: Place, seed: int) -> list[Any]:
     """Frames (H, W, 3) uint8 of an episode; of an environment that cannot be drawn one that says so."""
     try:
         return [moment.frame for moment in play(net, place, seed, "rgb_array") if moment.frame is not None]
     except UserError as error:
         picture = Image.new("RGB", (PICTURE, PICTURE // 4), "white")
-        told = textwrap.fill(str(error), 48)
-        ImageDraw.Draw(picture).multiline_text((10, 10), told, "black", ImageFont.load_default(12))
+        words = textwrap.fill(str(error), 48)
+        ImageDraw.Draw(picture).multiline_text((10, 10), words, "black", ImageFont.load_default(12))
         return [np.asarray(picture)]
 
 

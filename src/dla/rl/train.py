@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
 from dla.core.errors import UserError
-from dla.rl.dqn import DQN
-from dla.rl.environments import Environments, Place
+from dla.rl.base.algorithm import Algorithm, build
+from dla.rl.environments.place import Place
+from dla.rl.environments.vector import Environments
 from dla.rl.evaluate import Evaluation, judge
-from dla.rl.ppo import PPO
 from dla.rl.seeds import first_seed
-from dla.rl.settings import DQNRun, PPORun
+from dla.rl.settings import AgentSettings
 from dla.training.checkpoint import Checkpoint
 from dla.training.runtime import keep_freed_memory, seed_everything
-
-ALGORITHMS: dict[str, Any] = {"dqn": DQN, "ppo": PPO}
-COLUMNS = ("run", "seed", "step", "policy", "return", "length", "success", "episodes")  # and what the algorithm tells
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,8 @@ class TrainedAgent:
 
     seed: int
     steps: int  # of all copies: those asked for, rounded to whole updates
-    weights: dict[str, Any]
-    rows: list[dict[str, Any]]  # of `COLUMNS` and what the algorithm tells
+    weights: dict[str, NDArray[Any]]
+    rows: list[dict[str, Any]]  # of the learning curve, one for each policy at every point
     evaluation: dict[str, Evaluation]  # greedy and sampled
     checkpoint: Checkpoint
 
@@ -49,7 +48,7 @@ class TrainedAgent:
         return [row for row in self.rows if row["policy"] == "greedy"]
 
 
-def train_agent(name: str, run: DQNRun | PPORun, seed: int) -> TrainedAgent:
+def train_agent(name: str, settings: AgentSettings, seed: int) -> TrainedAgent:
     """Train from one seed, resume a killed run, and evaluate on the test's seeds once at the end.
 
     An environment whose state cannot be saved begins new episodes at every checkpoint, whether the run was killed
@@ -64,94 +63,97 @@ def train_agent(name: str, run: DQNRun | PPORun, seed: int) -> TrainedAgent:
     keep_freed_memory()
     seed_everything(seed)
     try:
-        environments = Place.of(run).make(run.copies)
-        algorithm = ALGORITHMS[run.name](run, environments)
-        checkpoint = Checkpoint({"name": name, "agent": asdict(run), "seed": seed}, [])
-        progress = Progress(name, run, seed, environments, algorithm)
+        environments = Place.of(settings).make(settings.copies)
+        algorithm = build(settings, environments)
+        checkpoint = Checkpoint({"name": name, "agent": asdict(settings), "seed": seed}, [])
+        progress = Progress(name, settings, seed, environments, algorithm)
         progress.resume(checkpoint)
         while progress.part < progress.parts:
             progress.advance(checkpoint)
     except UserError as error:
         raise UserError(f"agent.{name}: {error}") from None
-    evaluation = judge(algorithm.net, run, "test", seed)
+    evaluation = judge(algorithm.net, settings, "test", seed)
     weights = {key: value.numpy() for key, value in algorithm.net.state_dict().items()}
     return TrainedAgent(seed, progress.steps, weights, progress.rows, evaluation, checkpoint)
 
 
 class Progress:
-    """How far a run is: parts between checkpoints, and points of the curve."""
+    """How far a training is: parts between checkpoints, and points of the curve."""
 
-    def __init__(self, name: str, run: DQNRun | PPORun, seed: int, environments: Environments, algorithm: Any) -> None:
-        self.name, self.run, self.seed = name, run, seed
+    def __init__(
+        self, name: str, settings: AgentSettings, seed: int, environments: Environments, algorithm: Algorithm
+    ) -> None:
+        self.name, self.settings, self.seed = name, settings, seed
         self.environments, self.algorithm = environments, algorithm
-        self.updates = max(1, round(run.steps / algorithm.step_size()))
-        self.steps = self.updates * algorithm.step_size()
-        self.parts = min(run.checkpoints, self.updates)
+        self.updates = max(1, round(settings.steps / algorithm.steps_per_update))
+        self.steps = self.updates * algorithm.steps_per_update
+        self.parts = min(settings.checkpoints, self.updates)
         self.part = 0
-        self.observations: Any = None
+        self.observations: NDArray[Any] = np.empty(0)  # of all copies, once the first part has begun
         self.rows: list[dict[str, Any]] = []
-        self.told: dict[str, list[float]] = {}
+        self.diagnostics: dict[str, list[float]] = {}  # of the updates since the last point
 
     def advance(self, checkpoint: Checkpoint) -> None:
-        """One part of the run, then a checkpoint."""
+        """One part of the training, then a checkpoint."""
         if self.part == 0:
             self.add_point(0)
         if self.part == 0 or not self.environments.can_be_saved:
-            number = self.seed * 1_000_003 + self.part * self.run.copies
-            self.observations = self.environments.reset(first_seed("training", number, self.run.copies))
-        steps = range(*(self.updates * (self.part + i) // self.parts for i in (0, 1)))
-        for update, (observations, told) in enumerate(
-            self.algorithm.run(self.environments, self.observations, steps), start=steps.start + 1
+            number = self.seed * 1_000_003 + self.part * self.settings.copies
+            self.observations = self.environments.reset(first_seed("training", number, self.settings.copies))
+        updates = range(*(self.updates * (self.part + i) // self.parts for i in (0, 1)))
+        for done, update in enumerate(
+            self.algorithm.run(self.environments, self.observations, updates), start=updates.start + 1
         ):
-            self.observations = observations
-            self.record(update, told)
+            self.observations = update.observations
+            self.record(done, update.diagnostics)
         self.part += 1
         checkpoint.save(self.state())
 
-    def record(self, update: int, told: dict[str, float]) -> None:
-        """See that the update was one, and now and then add a point to the curve."""
-        step = update * self.algorithm.step_size()
-        self.require_finite(step, told)
+    def record(self, updates: int, diagnostics: Mapping[str, float]) -> None:
+        """See that the last of so many updates was one, and now and then add a point to the curve."""
+        step = updates * self.algorithm.steps_per_update
+        self.require_finite(step, diagnostics)
         self.environments.take_ended()  # the curve is of complete episodes of one policy, which these are not
-        for key, value in told.items():
-            self.told.setdefault(key, []).append(value)
-        if update * self.run.points // self.updates > (update - 1) * self.run.points // self.updates:
+        for key, value in diagnostics.items():
+            self.diagnostics.setdefault(key, []).append(value)
+        points = self.settings.points
+        if updates * points // self.updates > (updates - 1) * points // self.updates:
             self.add_point(step)
 
-    def require_finite(self, step: int, told: dict[str, float]) -> None:
+    def require_finite(self, step: int, diagnostics: Mapping[str, float]) -> None:
         """A `UserError` if the loss or a weight is no longer a number."""
-        weights = float(self.algorithm.optimizer.weights.sum())
-        for what, value in (("the training loss", told.get("loss", 0.0)), ("a weight", weights)):
+        weights = float(nn.utils.parameters_to_vector(self.algorithm.net.parameters()).sum())
+        for what, value in (("the training loss", diagnostics.get("loss", 0.0)), ("a weight", weights)):
             if not math.isfinite(value):
-                clip = self.run.gradient_clip
+                clip = self.settings.gradient_clip
                 raise UserError(
                     f"{what} became {value} by step {step:,} of seed {self.seed}: "
-                    f"take a smaller learning_rate than {self.run.learning_rate}, or "
+                    f"take a smaller learning_rate than {self.settings.learning_rate}, or "
                     f"{'set gradient_clip' if clip is None else f'a smaller gradient_clip than {clip}'}"
                 )
 
     def add_point(self, step: int) -> None:
         """Judge the agent as it is, on the validation's seeds: two rows of the curve, and a line."""
-        judged = judge(self.algorithm.net, self.run, "validation", self.seed, step)
-        told = {key: _mean(self.told.get(key, [])) for key in self.algorithm.curves}
-        for policy, evaluation in judged.items():
+        evaluations = judge(self.algorithm.net, self.settings, "validation", self.seed, step)
+        diagnostics = {key: _mean(self.diagnostics.get(key, [])) for key in self.algorithm.diagnostics}
+        for policy, evaluation in evaluations.items():
             row = {"run": self.name, "seed": self.seed, "step": step, "policy": policy, **evaluation.means()}
-            self.rows.append(row | (told if policy == "greedy" else dict.fromkeys(told, "")))
-        self.told = {}
-        returns = "  ".join(f"{policy} {np.mean(one.returns):8.2f}" for policy, one in judged.items())
-        cut_off = sum(one.cut_off for one in judged.values())
-        note = f"  {cut_off} episodes cut off after {Place.of(self.run).limit:,} steps" if cut_off else ""
-        print(f"seed {self.seed}  step {step:>9,}/{self.run.steps:,}  return {returns}{note}", flush=True)
+            self.rows.append(row | (diagnostics if policy == "greedy" else dict.fromkeys(diagnostics, "")))
+        self.diagnostics = {}
+        returns = "  ".join(f"{policy} {np.mean(one.returns):8.2f}" for policy, one in evaluations.items())
+        cut_off = sum(one.cut_off for one in evaluations.values())
+        note = f"  {cut_off} episodes cut off after {Place.of(self.settings).limit:,} steps" if cut_off else ""
+        print(f"seed {self.seed}  step {step:>9,}/{self.settings.steps:,}  return {returns}{note}", flush=True)
 
     def state(self) -> dict[str, Any]:
         """All that a later process needs to go on."""
         return {
-            "algorithm": self.algorithm.state(),
-            "environments": self.environments.state(),
+            "algorithm": {name: part.state_dict() for name, part in self.algorithm.saved().items()},
+            "environments": self.environments.state_dict(),
             "observations": self.observations,
             "part": self.part,
             "rows": self.rows,
-            "told": self.told,
+            "diagnostics": self.diagnostics,
         }
 
     def resume(self, checkpoint: Checkpoint) -> None:
@@ -159,32 +161,12 @@ class Progress:
         state = checkpoint.load()
         if state is None:
             return
-        self.algorithm.restore(state["algorithm"])
-        if state["environments"] is not None:
-            self.environments.restore(_as_numpy(state["environments"]))
+        for name, part in self.algorithm.saved().items():
+            part.load_state_dict(state["algorithm"][name])
+        self.environments.load_state_dict(state["environments"])
         self.observations = np.asarray(state["observations"])
-        self.part, self.rows, self.told = state["part"], state["rows"], state["told"]
+        self.part, self.rows, self.diagnostics = state["part"], state["rows"], state["diagnostics"]
 
 
-def _mean(values: Sequence[Any]) -> float | Literal[""]:
+def _mean(values: Sequence[float]) -> float | Literal[""]:
     return float(np.mean(values)) if values else ""
-
-
-def _as_numpy(node: Any) -> Any:
-    """A checkpoint gives tensors where arrays were."""
-    if isinstance(node, torch.Tensor):
-        return node.numpy()
-    if isinstance(node, dict):
-        return {key: _as_numpy(value) for key, value in node.items()}
-    return [_as_numpy(value) for value in node] if isinstance(node, list) else node
-
-
-def curves(run: DQNRun | PPORun) -> tuple[str, ...]:
-    """The columns of a run's table."""
-    return (*COLUMNS, *ALGORITHMS[run.name].curves)
-
-
-def all_rows(agents: list[TrainedAgent]) -> Iterator[dict[str, Any]]:
-    """The rows of all seeds."""
-    for agent in agents:
-        yield from agent.rows

@@ -8,7 +8,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from dla.rl.rooms import BEAMS, GOAL, ROBOT, SIDE, Rooms
+from dla.rl.environments.rooms import BEAMS, GOAL, ROBOT, SIDE, Rooms
 
 PIXELS = 400
 FLOOR, OBSTACLE, BEAM, GOAL_COLOUR, BODY, NOSE = (

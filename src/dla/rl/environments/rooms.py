@@ -71,14 +71,14 @@ class Rooms:
 
     def distance(self) -> NDArray[Any]:
         """Metres from robot to goal, (N,)."""
-        found: NDArray[Any] = np.hypot(*(self.goal - self.robot).T)
-        return found
+        distance: NDArray[Any] = np.hypot(*(self.goal - self.robot).T)
+        return distance
 
     def bearing(self) -> NDArray[Any]:
         """Radians from where the robot looks to where the goal is, (N,), counter-clockwise, in -pi to pi."""
         x, y = (self.goal - self.robot).T
-        found: NDArray[Any] = (np.arctan2(y, x) - self.heading + np.pi) % (2 * np.pi) - np.pi
-        return found
+        bearing: NDArray[Any] = (np.arctan2(y, x) - self.heading + np.pi) % (2 * np.pi) - np.pi
+        return bearing
 
     def collided(self) -> NDArray[Any]:
         """Whether the robot touches a wall or an obstacle, (N,)."""
@@ -100,5 +100,5 @@ class Rooms:
         inside = along**2 - ((towards**2).sum(2) - self.radii**2)[:, None]
         meets = (inside > 0) & (along > 0)
         to_discs = np.where(meets, along - np.sqrt(np.where(meets, inside, 0)), np.inf).min(2)
-        found: NDArray[Any] = np.minimum(nearest, to_discs).clip(0, RANGE)
-        return found
+        ranges: NDArray[Any] = np.minimum(nearest, to_discs).clip(0, RANGE)
+        return ranges

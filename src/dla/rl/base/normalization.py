@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from dla.rl.environments import Transition
+from dla.rl.environments.vector import Transition
 
 FARTHEST = 10.0  # standard deviations from the mean that an observation may lie away
 
@@ -30,8 +31,8 @@ class Standardize(nn.Module):
         self.register_buffer("count", torch.zeros(1, dtype=torch.float64))
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = (vectors - self.mean.float()) / self.deviation().float()
-        return found.clamp(-FARTHEST, FARTHEST)
+        scores: torch.Tensor = (vectors - self.mean.float()) / self.deviation().float()
+        return scores.clamp(-FARTHEST, FARTHEST)
 
     def deviation(self) -> torch.Tensor:
         """Standard deviations (D,), none of them zero."""
@@ -75,10 +76,10 @@ class ReturnScale:
         """Rewards of any shape, scaled."""
         return rewards / float(self.moments.deviation())
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> Mapping[str, Any]:
         """What a later process needs to go on."""
-        return dict(self.moments.state_dict())
+        return self.moments.state_dict()
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
         self.moments.load_state_dict(state)

@@ -1,6 +1,6 @@
 """dla/Navigation-v0: find the goal in a room full of obstacles.
 
-    import dla.rl.navigation
+    import dla.rl.environments.navigation
     gymnasium.make("dla/Navigation-v0"), gymnasium.make_vec("dla/Navigation-v0", num_envs=8)
 
 Observation (19,) float32: seventeen ranges from right to left as shares of 5 m, distance to the goal as a share of the
@@ -11,6 +11,7 @@ do 300 steps. Success is to have reached the goal: `info["success"]`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -20,8 +21,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from dla.rl.rooms import GOAL, RANGE, SIDE, Rooms
-from dla.rl.view import View
+from dla.rl.environments.rooms import GOAL, RANGE, SIDE, Rooms
+from dla.rl.environments.view import View
 
 STEPS = 300
 REACHED, COLLISION = 10.0, -10.0
@@ -127,24 +128,24 @@ class VectorNavigation(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         self.finished = terminated | truncated
         return observe(self.rooms), rewards, terminated, truncated, {"success": reached}
 
-    def state(self) -> dict[str, Any]:
-        """All that the rooms and their future depend on, as arrays and JSON values."""
+    def state_dict(self) -> dict[str, Any]:
+        """All that the rooms and their future depend on."""
         rooms = {name: values.copy() for name, values in vars(self.rooms).items()}
         generators = [generator.bit_generator.state for generator in self.generators]
         return {"rooms": rooms, "steps": self.steps.copy(), "finished": self.finished.copy(), "generators": generators}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
-        self.rooms = Rooms(**{name: values.copy() for name, values in state["rooms"].items()})
-        self.steps, self.finished = state["steps"].copy(), state["finished"].copy()
-        for generator, kept in zip(self.generators, state["generators"], strict=True):
-            generator.bit_generator.state = kept
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.rooms = Rooms(**{name: np.array(values) for name, values in state["rooms"].items()})
+        self.steps, self.finished = np.array(state["steps"]), np.array(state["finished"])
+        for generator, random in zip(self.generators, state["generators"], strict=True):
+            generator.bit_generator.state = random
 
 
 if "dla/Navigation-v0" not in gymnasium.registry:
     gymnasium.register(
         "dla/Navigation-v0",
-        entry_point="dla.rl.navigation:Navigation",
-        vector_entry_point="dla.rl.navigation:VectorNavigation",
+        entry_point="dla.rl.environments.navigation:Navigation",
+        vector_entry_point="dla.rl.environments.navigation:VectorNavigation",
         max_episode_steps=STEPS,
     )

@@ -1,0 +1,1 @@
+"""Algorithms that train an agent, a module each, with its settings beside it."""
