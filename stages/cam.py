@@ -11,13 +11,13 @@ from pathlib import Path
 from dla.core import stage
 from dla.params.file import load_params
 from dla.vision.explain import explain
-from dla.vision.weights import read_classifier
+from dla.vision.weights import load_classifier
 
 
 def main(name: str) -> None:
     settings = load_params().explanation(name)
     prepared = Path(f"data/prepared/{settings.data}.safetensors")
-    explain(name, read_classifier(name), settings, prepared).write(
+    explain(name, load_classifier(name), settings, prepared).write(
         folder=Path(f"data/cam/{name}"), grid=Path(f"plots/cam/{name}.png"), metrics=Path(f"metrics/cam/{name}.json")
     )
 

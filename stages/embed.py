@@ -9,6 +9,7 @@ Writes data/features/NAME.safetensors
 from pathlib import Path
 
 from dla.core import stage
+from dla.core.artifacts import write_tensors
 from dla.params.file import load_params
 from dla.text.embed import embed
 
@@ -17,7 +18,7 @@ def main(name: str) -> None:
     params = load_params()
     settings = params.embedding(name)
     prepared, encoder = Path(f"data/prepared/{settings.data}.parquet"), Path("data/raw", settings.encoder)
-    embed(settings, prepared, encoder, params.runtime, Path(f"data/features/{name}.safetensors"))
+    write_tensors(Path(f"data/features/{name}.safetensors"), *embed(settings, prepared, encoder, params.runtime))
 
 
 if __name__ == "__main__":

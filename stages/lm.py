@@ -17,12 +17,11 @@ from dla.params.file import load_params
 def main(name: str) -> None:
     params = load_params()
     settings = params.language_model(name)
-    spoken = train_lm(name, settings, Path(f"data/prepared/{settings.data}.parquet"), params.runtime, params.tracking)
-    spoken.write(Path("models/lm", name))
-    write_metrics(Path(f"metrics/lm/{name}.json"), spoken.metrics())
-    write_table(Path(f"plots/lm/{name}.csv"), COLUMNS, spoken.rows())
-    write_text(Path(f"data/samples/{name}.txt"), spoken.sample_text())
-    spoken.outcome.checkpoint.discard()
+    trained = train_lm(name, settings, Path(f"data/prepared/{settings.data}.parquet"), params.runtime, params.tracking)
+    trained.write(Path("models/lm", name))
+    write_metrics(Path(f"metrics/lm/{name}.json"), trained.metrics())
+    write_table(Path(f"plots/lm/{name}.csv"), COLUMNS, trained.rows())
+    write_text(Path(f"data/samples/{name}.txt"), trained.sample_text())
 
 
 if __name__ == "__main__":
