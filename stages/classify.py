@@ -10,7 +10,7 @@ Writes models/text/NAME.safetensors, metrics/classify/NAME.json, plots/classify/
 from pathlib import Path
 
 from dla.core import stage
-from dla.core.artifacts import write_table
+from dla.core.artifacts import write_table, write_tensors
 from dla.core.parameters import read_block
 from dla.text.classify import train_logreg, train_mlp
 from dla.text.features import read_labelled
@@ -22,21 +22,18 @@ from dla.training.settings import Runtime, Tracking
 
 def main(name: str) -> None:
     head: Head = read_block(Head, "classify", name)
-    features, model = Path(f"data/features/{head.features}.safetensors"), Path(f"models/text/{name}.safetensors")
+    features = Path(f"data/features/{head.features}.safetensors")
     if isinstance(head, LogisticRegressionHead):
-        learned = train_logreg(name, head, features, model)
+        trained = train_logreg(name, head, features)
     else:
-        learned = train_mlp(
-            name, head, features, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"), model
-        )
+        trained = train_mlp(name, head, features, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
+    write_tensors(Path(f"models/text/{name}.safetensors"), trained.weights, trained.metadata)
     found = {}
     for split in ("validation", "test"):
         rows, facts = read_labelled(features, split)
-        found[split] = (rows.labels, learned.probabilities(rows.vectors))
-    write_results(name, facts["classes"], facts["source"], found, learned.metrics())
-    write_table(Path(f"plots/classify/{name}.csv"), COLUMNS, learned.curve)
-    if learned.outcome:
-        learned.outcome.checkpoint.discard()
+        found[split] = (rows.labels, trained.probabilities(rows.vectors))
+    write_results(name, facts["classes"], facts["source"], found, trained.metrics())
+    write_table(Path(f"plots/classify/{name}.csv"), COLUMNS, trained.curve)
 
 
 if __name__ == "__main__":

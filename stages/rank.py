@@ -24,15 +24,13 @@ def main(name: str) -> None:
     settings: AnswerScorer = read_block(AnswerScorer, "rank", name)
     features = Path(f"data/features/{settings.features}.safetensors")
     if isinstance(settings, Rule):
-        ranked = apply_rule(name, settings, features)
+        ranker = apply_rule(name, settings, features)
     else:
-        ranked = rank(name, settings, features, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
-    write_tensors(Path(f"models/text/rank-{name}.safetensors"), ranked.weights, {"rank": asdict(settings)})
-    write_metrics(Path(f"metrics/rank/{name}.json"), ranked.metrics())
-    write_table(Path(f"plots/rank/{name}.csv"), COLUMNS, ranked.curve())
-    write_table(Path(f"plots/confusion/rank-{name}.csv"), PREDICTIONS, ranked.predictions())
-    if ranked.outcome:
-        ranked.outcome.checkpoint.discard()
+        ranker = rank(name, settings, features, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
+    write_tensors(Path(f"models/text/rank-{name}.safetensors"), ranker.weights, {"rank": asdict(settings)})
+    write_metrics(Path(f"metrics/rank/{name}.json"), ranker.metrics())
+    write_table(Path(f"plots/rank/{name}.csv"), COLUMNS, ranker.curve())
+    write_table(Path(f"plots/confusion/rank-{name}.csv"), PREDICTIONS, ranker.predictions())
 
 
 if __name__ == "__main__":

@@ -44,13 +44,13 @@ from dla.params.effective import stages
 from dla.params.file import load_params
 from dla.report.results import Results
 from dla.rl.ppo import ActorCritic
-from dla.rl.results import read_agent
-from dla.text.heads import read_text_classifier
+from dla.rl.results import load_agent
+from dla.text.heads import load_text_classifier
 from dla.text.perceptron import perceptron
 from dla.training.checkpoint import Checkpoint
 from dla.vision.batches import read_split
 from dla.vision.predict import predict
-from dla.vision.weights import Classifier, read_classifier
+from dla.vision.weights import Classifier, load_classifier
 
 from .conftest import ROOT
 from .hostile import as_yaml, damage, many, mutate, sizes, succeeds_or_says
@@ -137,7 +137,7 @@ def write_image_classifier(path: Path) -> None:
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     folder = tmp_path_factory.mktemp("classifier")
     write_image_classifier(folder / "net.safetensors")
-    return read_classifier("net", folder)
+    return load_classifier("net", folder)
 
 
 def pictures() -> list[bytes]:
@@ -312,10 +312,10 @@ Writer = Callable[[Path], None]
 KINDS: dict[str, tuple[str, Writer, Callable[[Path], object]]] = {  # name -> file, what writes and what reads it
     "tensors": ("x.safetensors", write_prepared, lambda path: read_tensors(path)[1]["classes"]),
     "pictures": ("x.safetensors", write_prepared, lambda path: read_split(path, "train", torch.device("cpu"))),
-    "classifier": ("x.safetensors", write_image_classifier, lambda path: read_classifier("x", path.parent)),
-    "counter": ("x.safetensors", write_counter, lambda path: read_text_classifier("x", path.parent)),
-    "head": ("x.safetensors", write_head, lambda path: read_text_classifier("x", path.parent)),
-    "agent": ("x.safetensors", write_agent, lambda path: read_agent("x", folder=path.parent)),
+    "classifier": ("x.safetensors", write_image_classifier, lambda path: load_classifier("x", path.parent)),
+    "counter": ("x.safetensors", write_counter, lambda path: load_text_classifier("x", path.parent)),
+    "head": ("x.safetensors", write_head, lambda path: load_text_classifier("x", path.parent)),
+    "agent": ("x.safetensors", write_agent, lambda path: load_agent("x", folder=path.parent)),
     "texts": ("x.parquet", write_prepared_texts, read_whole),
     "metrics": ("x.json", lambda path: write_metrics(path, METRICS), lambda path: read_metrics(path)["test"]),
     "table": ("x.csv", lambda path: write_table(path, ("x", "text"), ROWS), read_column),

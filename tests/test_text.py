@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from dla.cli.main import main
 from dla.core.artifacts import read_metrics, read_table, read_tensors, read_texts, write_tensors, write_texts
 from dla.core.errors import UserError
+from dla.core.success import until_success
 from dla.data import embedded
 from dla.text.batches import TokenBatches
 from dla.text.classify import softmax, train_logreg, train_mlp
@@ -239,8 +240,9 @@ def test_separate_features_lie_where_their_texts_do(
     monkeypatch.chdir(tmp_path)
     prepared = prepared_questions(tmp_path / "race.parquet", 6)
     settings = replace(SETTINGS, data="race", formulation="separate", examples=4)
-    embed(settings, prepared, folder, RUNTIME, tmp_path / "features.safetensors")
-    tensors, metadata = read_tensors(tmp_path / "features.safetensors", "train.")
+    with until_success():
+        everything, metadata = embed(settings, prepared, folder, RUNTIME)
+    tensors = {name.removeprefix("train."): found for name, found in everything.items() if name.startswith("train.")}
     rows = read_texts(prepared)[0].slice(0, 4).to_pylist()
     assert tensors["options"].shape == (4, 4, encoder.width)
     assert len(tensors["articles"]) == len({row["article"] for row in rows}) == 3  # shared by several questions: once
@@ -261,10 +263,9 @@ def test_joint_features_are_those_of_the_pairs(
     monkeypatch.chdir(tmp_path)
     prepared = prepared_questions(tmp_path / "race.parquet", 3)
     settings = replace(SETTINGS, data="race", formulation="joint")
-    embed(settings, prepared, folder, RUNTIME, tmp_path / "features.safetensors")
-    tensors, _ = read_tensors(tmp_path / "features.safetensors", "test.")
+    tensors, _ = embed(settings, prepared, folder, RUNTIME)
     row = read_texts(prepared)[0].slice(6, 1).to_pylist()[0]
-    for option, vector in zip(row["options"], tensors["features"][0], strict=True):
+    for option, vector in zip(row["options"], tensors["test.features"][0], strict=True):
         inputs = encoder.tokenizer(row["article"], f"{row['question']} {option}", return_tensors="pt")
         with torch.no_grad():
             expected = encoder.model(**inputs).last_hidden_state[0].mean(0)
@@ -275,6 +276,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from dla.text.settings import Embedding
+from dla.core.artifacts import write_tensors
+from dla.core.success import until_success
 from dla.training.settings import Runtime
 from dla.text import encode, embed
 encode.BATCH_TOKENS["cpu"], encode.SHARD_TOKENS = 40, 1
@@ -286,9 +289,10 @@ def counted(path, state):
     if len(shards) == stop_after:
         os.kill(os.getpid(), signal.SIGKILL)
 encode.write_state = counted
-embed.embed(
-    Embedding(data="race", encoder="tiny", formulation="separate", pooling="mean", max_tokens=64),
-    Path("race.parquet"), Path(sys.argv[2]), Runtime("cpu", "float32", "never", 1), Path("features.safetensors"))
+settings = Embedding(data="race", encoder="tiny", formulation="separate", pooling="mean", max_tokens=64)
+with until_success():
+    found = embed.embed(settings, Path("race.parquet"), Path(sys.argv[2]), Runtime("cpu", "float32", "never", 1))
+    write_tensors(Path("features.safetensors"), *found)
 print(len(shards))
 """
 
@@ -366,13 +370,12 @@ def test_features_are_standardised_if_the_settings_say_so(tmp_path: Path, monkey
     how: Any = {"features": "x", "widths": (4,), "seed": 1, "epochs": 1, "batch_size": 8, "optimizer": "sgd"}
     for standardize in (True, False):
         head = MLPHead(name="mlp", learning_rate=0.1, standardize=standardize, **how)
-        train_mlp("mlp", head, tmp_path / "features.safetensors", RUNTIME, SILENT, tmp_path / "mlp.safetensors")
-        mean = read_tensors(tmp_path / "mlp.safetensors")[0]["0.mean"]
+        mean = train_mlp("mlp", head, tmp_path / "features.safetensors", RUNTIME, SILENT).weights["0.mean"]
         assert bool((mean == 0).all()) != standardize
     raw = LogisticRegressionHead(name="logreg", features="x", c=(1.0,), standardize=False, iterations=500)
-    train_logreg("raw", raw, tmp_path / "features.safetensors", tmp_path / "raw.safetensors")
+    found = train_logreg("raw", raw, tmp_path / "features.safetensors").weights["weights"]
     expected = LogisticRegression(max_iter=500).fit(tensors["train.features"], tensors["train.labels"])
-    np.testing.assert_allclose(read_tensors(tmp_path / "raw.safetensors")[0]["weights"][1:], expected.coef_, atol=1e-4)
+    np.testing.assert_allclose(found[1:], expected.coef_, atol=1e-4)
 
 
 def test_a_word_counter_read_back_says_the_same() -> None:

@@ -33,7 +33,7 @@ class Metadata:
 
 
 def write_agents(name: str, run: DQNRun | PPORun, agents: list[TrainedAgent]) -> None:
-    """Write the results of all seeds, then forget the checkpoints."""
+    """Write the results of all seeds."""
     weights = {f"{agent.seed}.{key}": value for agent in agents for key, value in agent.weights.items()}
     write_tensors(MODELS / f"{name}.safetensors", weights, {"agent": asdict(run)})
     write_metrics(Path(f"metrics/agent/{name}.json"), metrics(run, agents))
@@ -41,8 +41,6 @@ def write_agents(name: str, run: DQNRun | PPORun, agents: list[TrainedAgent]) ->
     first = {key: torch.from_numpy(value) for key, value in agents[0].weights.items()}
     net = load_net(run, first, MODELS / f"{name}.safetensors")
     write_gif(Path(f"plots/agent/{name}.gif"), record(net, Place.of(run), first_seed("test", 0, 1)))
-    for agent in agents:
-        agent.checkpoint.discard()
 
 
 def metrics(run: DQNRun | PPORun, agents: list[TrainedAgent]) -> dict[str, Any]:
@@ -84,7 +82,7 @@ def load_net(run: DQNRun | PPORun, weights: dict[str, torch.Tensor], path: Path)
     return net.eval()
 
 
-def read_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tuple[Any, DQNRun | PPORun]:
+def load_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tuple[Any, DQNRun | PPORun]:
     """The net that a stage agent@NAME left, of one training seed or the first, and its run.
 
     Raises

@@ -33,7 +33,6 @@ class TrainedAgent:
     weights: dict[str, Any]
     rows: list[dict[str, Any]]  # of `COLUMNS` and what the algorithm tells
     evaluation: dict[str, Evaluation]  # greedy and sampled
-    checkpoint: Checkpoint
 
     def solved_at(self, threshold: float) -> int | None:
         """Steps of all copies after which the greedy validation episodes first reached the threshold on average."""
@@ -75,7 +74,7 @@ def train_agent(name: str, run: DQNRun | PPORun, seed: int) -> TrainedAgent:
         raise UserError(f"agent.{name}: {error}") from None
     evaluation = judge(algorithm.net, run, "test", seed)
     weights = {key: value.numpy() for key, value in algorithm.net.state_dict().items()}
-    return TrainedAgent(seed, progress.steps, weights, progress.rows, evaluation, checkpoint)
+    return TrainedAgent(seed, progress.steps, weights, progress.rows, evaluation)
 
 
 class Progress:

@@ -11,7 +11,7 @@ import pyarrow
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from dla.core.artifacts import read_texts, write_tensors
+from dla.core.artifacts import Metadata, read_texts
 from dla.text.encode import BATCH_TOKENS, Encoder, Tokens, distinct, encode, read_encoder, tokenize
 from dla.text.joint import joint_tokens
 from dla.text.settings import Embedding, Excerpt
@@ -22,10 +22,12 @@ from dla.training.settings import Runtime
 SPLITS = ("train", "validation", "test")
 
 
-def embed(settings: Embedding, prepared: Path, folder: Path, runtime: Runtime, features: Path) -> None:
-    """Encode every text of the prepared data set and write the vectors in the data set's order.
+def embed(
+    settings: Embedding, prepared: Path, folder: Path, runtime: Runtime
+) -> tuple[dict[str, NDArray[Any]], Metadata]:
+    """Encode every text of the prepared data set; vectors in the data set's order, and what is known of them.
 
-    For each split the file holds, of texts, `SPLIT.features` (N, D) float32 and `SPLIT.labels` (N,) int64; of
+    For each split there are, of texts, `SPLIT.features` (N, D) float32 and `SPLIT.labels` (N,) int64; of
     questions `SPLIT.answers` (N,), `SPLIT.lengths` (N, 4) in characters of the options, and `SPLIT.levels` (N,), all
     int64, the last numbers of the metadata's `levels`, and
 
@@ -68,8 +70,7 @@ def embed(settings: Embedding, prepared: Path, folder: Path, runtime: Runtime, f
         if settings.formulation == "separate":
             tensors[f"{split}.article"] = distinct(rows["article"].to_pylist())[1]
     metadata = {**facts, "embed": asdict(settings), "encoder": encoder.model.config.model_type}
-    write_tensors(features, tensors, metadata | ({} if settings.formulation == "text" else {"levels": LEVELS}))
-    checkpoint.discard()
+    return tensors, metadata | ({} if settings.formulation == "text" else {"levels": LEVELS})
 
 
 LEVELS = ["middle", "high"]

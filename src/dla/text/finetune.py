@@ -23,7 +23,7 @@ from dla.text.joint import joint_tokens
 from dla.text.losses import RankingLoss
 from dla.text.scores import LETTERS, answer_metrics, chosen_options, classification
 from dla.text.settings import Excerpt, FineTuning
-from dla.training.fit import CrossEntropy
+from dla.training.fit import CrossEntropy, mode
 from dla.training.job import Job, Outcome
 from dla.training.runtime import Plan, seed_everything, start
 from dla.training.settings import Runtime, Tracking
@@ -53,7 +53,7 @@ class Packed(nn.Module):
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TrainedEncoder:
     """A trained encoder and what it makes of validation and test."""
 
     model: Any
@@ -99,7 +99,7 @@ class Tuned:
             )
 
 
-def finetune(name: str, settings: FineTuning, prepared: Path, folder: Path, runtime: Runtime, log: Tracking) -> Tuned:
+def finetune(name: str, settings: FineTuning, prepared: Path, folder: Path, runtime: Runtime, log: Tracking) -> TrainedEncoder:
     """Train the encoder of `folder` on the prepared data set, resume a killed run, and test once at the end.
 
     Raises
@@ -132,7 +132,7 @@ def finetune(name: str, settings: FineTuning, prepared: Path, folder: Path, runt
     evaluated = ("validation", "test")
     found = {split: _logits(net, sequences[split], padding, train.options, outcome.plan) for split in evaluated}
     rows = {split: splits[split] for split in evaluated}
-    return Tuned(model, tokenizer, facts, outcome, settings, limit, rows, found)
+    return TrainedEncoder(model, tokenizer, facts, outcome, settings, limit, rows, found)
 
 
 # Attention's own weights are not dropped, under any name a configuration has for it: attention that drops cannot be
@@ -161,12 +161,11 @@ def _sequences(tokenizer: Any, rows: pyarrow.Table, limit: int, excerpt: Excerpt
 @torch.no_grad()
 def _logits(net: nn.Module, sequences: list[Tokens], padding: int, options: int, chosen: Plan) -> NDArray[Any]:
     """Logits (N, classes or options) of all sequences in their order, `options` of them to a row."""
-    net.eval()
     count = len(sequences) // options
     rows = torch.arange(count, device=chosen.device)  # as targets: each batch says which rows it has
     found: torch.Tensor | None = None
     for inputs, chosen_rows in TokenBatches(sequences, rows, padding, EVALUATION_BATCH).epoch(0):
-        with chosen.autocast():
+        with mode(net, training=False), chosen.autocast():
             made = net(inputs).float().cpu()
         found = torch.empty(count, made.shape[1]) if found is None else found
         found[chosen_rows.cpu()] = made

@@ -56,14 +56,14 @@ class HeadMetadata(Facts):
 
 
 @dataclass(frozen=True)
-class TunedMetadata(Facts):
+class EncoderMetadata(Facts):
     """Beside an encoder that was trained itself."""
 
     pooling: Literal["cls", "mean"]
     max_tokens: Length
 
 
-def read_text_classifier(name: str, folder: Path = FOLDER) -> TextClassifier:
+def load_text_classifier(name: str, folder: Path = FOLDER) -> TextClassifier:
     """The classifier that a stage tfidf@NAME, classify@NAME or finetune@NAME left.
 
     Raises
@@ -150,8 +150,9 @@ def _read_finetuned(folder: Path) -> TextClassifier:
     content = read_metrics(folder / "dla.json")
     if "classes" not in content:
         raise UserError(f"{folder}: answers questions, it does not classify texts")
-    facts = parse_kept(TunedMetadata, content, folder / "dla.json")
+    facts = parse_kept(EncoderMetadata, content, folder / "dla.json")
     tokenizer, model = read_pretrained(folder, "AutoModelForSequenceClassification")
+    model.eval()
     if model.config.num_labels != len(facts.classes):
         raise UserError(f"{folder}: has {model.config.num_labels} outputs for {len(facts.classes)} classes; {REMEDY}")
     if facts.pooling == "mean":
@@ -162,7 +163,7 @@ def _read_finetuned(folder: Path) -> TextClassifier:
     def probabilities(texts: Sequence[str]) -> NDArray[Any]:
         found = []
         for tokens in tokenize(tokenizer, texts, limit):  # one by one: a few texts, and nothing to pad
-            found.append(model.eval()(**pad([tokens], 0)).logits[0].numpy())
+            found.append(model(**pad([tokens], 0)).logits[0].numpy())
         return np.asarray(softmax(np.stack(found), axis=1))
 
     return TextClassifier(facts.classes, facts.source, probabilities)

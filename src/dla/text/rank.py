@@ -19,6 +19,7 @@ from dla.text.losses import RankingLoss
 from dla.text.perceptron import perceptron
 from dla.text.scores import LETTERS, answer_metrics, chosen_options
 from dla.text.settings import Ranking
+from dla.training.fit import COLUMNS, mode
 from dla.training.job import Job, Outcome
 from dla.training.runtime import Plan, seed_everything, start
 from dla.training.settings import Runtime, Tracking
@@ -64,7 +65,7 @@ def option_vectors(tensors: dict[str, torch.Tensor], combine: str) -> Callable[[
 
 
 @dataclass(frozen=True)
-class Ranked:
+class TrainedRanker:
     """A scorer and what it makes of validation and test."""
 
     name: str
@@ -86,8 +87,8 @@ class Ranked:
         """Rows of `fit.COLUMNS`; of a rule one, for validation."""
         if self.outcome:
             return list(self.outcome.fitted.rows(self.name))
-        right = self.metrics()["validation"]["accuracy"]
-        return [{"run": self.name, "epoch": 1, "split": "validation", "loss": "", "accuracy": right, "rate": ""}]
+        row = dict.fromkeys(COLUMNS, "") | {"run": self.name, "epoch": 1, "split": "validation"}
+        return [row | {"accuracy": self.metrics()["validation"]["accuracy"]}]
 
     def predictions(self) -> Iterator[dict[str, str | int]]:
         """Rows of `PREDICTIONS`: the letter of every test question's answer, and of the option it chooses."""
@@ -98,7 +99,7 @@ class Ranked:
         return self.scores[split], self.answers[split], self.levels[split]
 
 
-def rank(name: str, settings: Ranking, features: Path, runtime: Runtime, log: Tracking) -> Ranked:
+def rank(name: str, settings: Ranking, features: Path, runtime: Runtime, log: Tracking) -> TrainedRanker:
     """Train a scorer on the features, resume a killed run, and test once at the end.
 
     Raises
@@ -128,7 +129,7 @@ def rank(name: str, settings: Ranking, features: Path, runtime: Runtime, log: Tr
         flops,
         objective=RankingLoss(settings.loss, settings.label_smoothing),
     )
-    return Ranked(
+    return TrainedRanker(
         name,
         outcome,
         {key: value.cpu().numpy() for key, value in net.state_dict().items()},
@@ -159,6 +160,5 @@ def _statistics(batches: VectorBatches) -> tuple[torch.Tensor, torch.Tensor]:
 
 @torch.no_grad()
 def _scores(net: nn.Module, batches: VectorBatches, chosen: Plan) -> NDArray[Any]:
-    net.eval()
-    with chosen.autocast():
+    with mode(net, training=False), chosen.autocast():
         return torch.cat([net(inputs).float().cpu() for inputs, _ in batches.epoch(0)]).numpy()

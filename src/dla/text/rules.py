@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dla.core.artifacts import read_tensors
-from dla.text.rank import Ranked
+from dla.text.rank import TrainedRanker
 from dla.text.settings import Rule
 
 Tensors = dict[str, NDArray[Any]]
@@ -31,7 +31,7 @@ def cosine(tensors: Tensors) -> NDArray[Any]:
 RULES = {"longest": longest, "cosine": cosine}
 
 
-def apply_rule(name: str, rule: Rule, features: Path) -> Ranked:
+def apply_rule(name: str, rule: Rule, features: Path) -> TrainedRanker:
     """What the rule makes of validation and test, as a scorer that has no weights.
 
     Raises
@@ -41,7 +41,7 @@ def apply_rule(name: str, rule: Rule, features: Path) -> Ranked:
     """
     metadata = read_tensors(features, "none.")[1]
     splits = {split: read_tensors(features, f"{split}.")[0] for split in ("validation", "test")}
-    return Ranked(
+    return TrainedRanker(
         name,
         None,
         {},
