@@ -7,32 +7,30 @@ Writes models/text/NAME.safetensors, metrics/classify/NAME.json, plots/classify/
        plots/confusion/NAME.png
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
 from dla.core import stage
 from dla.core.artifacts import write_table, write_tensors
 from dla.core.parameters import read_block
-from dla.text.classify import train_logreg, train_mlp
+from dla.text.classify import fit_head
 from dla.text.features import read_labelled
 from dla.text.results import write_results
-from dla.text.settings import Head, LogisticRegressionHead
+from dla.text.settings import Head
 from dla.training.fit import COLUMNS
 from dla.training.settings import Runtime, Tracking
 
 
 def main(name: str) -> None:
-    head: Head = read_block(Head, "classify", name)
+    head = read_block(Head, "classify", name)
     features = Path(f"data/features/{head.features}.safetensors")
-    if isinstance(head, LogisticRegressionHead):
-        trained = train_logreg(name, head, features)
-    else:
-        trained = train_mlp(name, head, features, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
-    write_tensors(Path(f"models/text/{name}.safetensors"), trained.weights, trained.metadata)
-    found = {}
+    trained = fit_head(name, head, features, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
+    predicted = {}
     for split in ("validation", "test"):
         rows, facts = read_labelled(features, split)
-        found[split] = (rows.labels, trained.probabilities(rows.vectors))
-    write_results(name, facts["classes"], facts["source"], found, trained.metrics())
+        predicted[split] = (rows.labels, trained.probabilities(rows.vectors))
+    write_tensors(Path(f"models/text/{name}.safetensors"), trained.weights, {**facts, "head": asdict(head)})
+    write_results(name, facts, predicted, trained.chosen)
     write_table(Path(f"plots/classify/{name}.csv"), COLUMNS, trained.curve)
 
 

@@ -26,7 +26,8 @@ def main(name: str) -> None:
     trained = finetune(name, settings, prepared, encoder, runtime, tracking)
     trained.write(Path("models/text", name))
     write_metrics(Path(f"metrics/finetune/{name}.json"), trained.metrics())
-    write_confusion(name, trained.classes, trained.facts["source"], trained.split("test")[0], trained.predicted("test"))
+    classes, source = trained.task.choices, trained.facts["source"]
+    write_confusion(name, classes, source, trained.targets("test"), trained.predictions("test"))
     write_table(Path(f"plots/finetune/{name}.csv"), COLUMNS, trained.outcome.fitted.rows(name))
 
 

@@ -13,24 +13,21 @@ from dla.core import stage
 from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.core.parameters import read_block
 from dla.statistics.classifiers import PREDICTIONS
-from dla.text.rank import rank
-from dla.text.rules import apply_rule
-from dla.text.settings import AnswerScorer, Rule
+from dla.text.rank import answer, fit_scorer
+from dla.text.settings import AnswerScorer
 from dla.training.fit import COLUMNS
 from dla.training.settings import Runtime, Tracking
 
 
 def main(name: str) -> None:
-    settings: AnswerScorer = read_block(AnswerScorer, "rank", name)
+    settings = read_block(AnswerScorer, "rank", name)
     features = Path(f"data/features/{settings.features}.safetensors")
-    if isinstance(settings, Rule):
-        ranker = apply_rule(name, settings, features)
-    else:
-        ranker = rank(name, settings, features, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
-    write_tensors(Path(f"models/text/rank-{name}.safetensors"), ranker.weights, {"rank": asdict(settings)})
-    write_metrics(Path(f"metrics/rank/{name}.json"), ranker.metrics())
-    write_table(Path(f"plots/rank/{name}.csv"), COLUMNS, ranker.curve())
-    write_table(Path(f"plots/confusion/rank-{name}.csv"), PREDICTIONS, ranker.predictions())
+    scorer = fit_scorer(name, settings, features, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
+    answers = answer(name, scorer, features)
+    write_tensors(Path(f"models/text/rank-{name}.safetensors"), scorer.weights, {"rank": asdict(settings)})
+    write_metrics(Path(f"metrics/rank/{name}.json"), answers.metrics())
+    write_table(Path(f"plots/rank/{name}.csv"), COLUMNS, answers.curve())
+    write_table(Path(f"plots/confusion/rank-{name}.csv"), PREDICTIONS, answers.predictions())
 
 
 if __name__ == "__main__":

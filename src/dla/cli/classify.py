@@ -44,7 +44,7 @@ def add(commands: Commands[Parser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit code."""
     limit_threads()
-    from dla.text.heads import load_text_classifier
+    from dla.text.trained import load_text_classifier
 
     texts = _texts(options)
     classifier = load_text_classifier(options.model)
