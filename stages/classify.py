@@ -17,7 +17,7 @@ from dla.text.classify import fit_head
 from dla.text.features import read_labelled
 from dla.text.results import write_results
 from dla.text.settings import Head
-from dla.training.fit import COLUMNS
+from dla.training.curves import COLUMNS
 from dla.training.settings import Runtime, Tracking
 
 

@@ -15,7 +15,7 @@ from dla.core.parameters import read_block
 from dla.text.finetune import finetune
 from dla.text.results import write_confusion
 from dla.text.settings import FineTuning
-from dla.training.fit import COLUMNS
+from dla.training.curves import COLUMNS
 from dla.training.settings import Runtime, Tracking
 
 

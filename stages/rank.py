@@ -15,7 +15,7 @@ from dla.core.parameters import read_block
 from dla.statistics.classifiers import PREDICTIONS
 from dla.text.rank import answer, fit_scorer
 from dla.text.settings import AnswerScorer
-from dla.training.fit import COLUMNS
+from dla.training.curves import COLUMNS
 from dla.training.settings import Runtime, Tracking
 
 

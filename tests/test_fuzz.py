@@ -45,8 +45,8 @@ from dla.params.file import load_params
 from dla.report.results import Results
 from dla.rl.ppo import ActorCritic
 from dla.rl.results import load_agent
-from dla.text.heads import load_text_classifier
-from dla.text.perceptron import perceptron
+from dla.text.perceptron import build_perceptron, weights_of
+from dla.text.trained import load_text_classifier
 from dla.training.checkpoint import Checkpoint
 from dla.vision.batches import read_split
 from dla.vision.predict import predict
@@ -204,11 +204,9 @@ def write_encoder(folder: Path) -> None:
 def write_head(path: Path) -> None:
     chosen: Any = PARAMS.classify["mlp"]
     head = replace(chosen, widths=(4,))
-    net = perceptron(torch.zeros(8), torch.ones(8), (4,), 2, head.dropout)
+    net = build_perceptron(head, torch.zeros(8), torch.ones(8), 2)
     facts = {"classes": ["plots", "graphs"], "source": "embedded", "embed": asdict(PARAMS.embed["ag_news"])}
-    write_tensors(
-        path, {name: value.numpy() for name, value in net.state_dict().items()}, {**facts, "head": asdict(head)}
-    )
+    write_tensors(path, weights_of(net), {**facts, "head": asdict(head)})
 
 
 def write_language_model(folder: Path) -> None:

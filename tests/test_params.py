@@ -16,7 +16,7 @@ from dla.params.budgets import TrainCaps, cap_run
 from dla.params.effective import effective
 from dla.params.file import load_params
 from dla.params import file as module
-from dla.text.settings import Ranking
+from dla.text.scorers import mlp
 
 from .conftest import ROOT, run_stage
 
@@ -272,7 +272,7 @@ def test_a_stage_is_found_by_its_name_in_dvc_or_by_what_follows_the_at() -> None
     assert list(effective(params, "cifar10-resnet34")) == ["train@cifar10-resnet34", "cam@cifar10-resnet34"]
     (run,) = effective(params, "rank@margin").values()
     margin = params.rank["margin"]
-    assert isinstance(margin, Ranking)
+    assert isinstance(margin, mlp.Settings)
     assert run["epochs"] == params.budgeted.rank["margin"].epochs != margin.epochs
     assert set(effective(params, "3")["pair@3"]) == {"ResNet34", "ConvNet34"}
 

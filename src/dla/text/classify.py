@@ -22,7 +22,7 @@ class TrainedHead:
 
     probabilities: Probabilities
     weights: Weights
-    curve: list[dict[str, Any]]  # rows of `fit.COLUMNS`
+    curve: list[dict[str, Any]]  # rows of `curves.COLUMNS`
     chosen: dict[str, Any]  # on validation, by the name that it has in the metrics
 
 

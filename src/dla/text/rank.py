@@ -28,7 +28,7 @@ class TrainedScorer:
 
     scores: Callable[[Tensors], NDArray[Any]]  # (N, 4)
     weights: dict[str, NDArray[Any]] = field(default_factory=dict)
-    curve: list[dict[str, Any]] = field(default_factory=list)  # rows of `fit.COLUMNS`
+    curve: list[dict[str, Any]] = field(default_factory=list)  # rows of `curves.COLUMNS`
     chosen: dict[str, Any] = field(default_factory=dict)  # on validation, by the name that it has in the metrics
 
 
@@ -64,7 +64,7 @@ class Answers:
         return {"data": self.source, **scored, **self.scorer.chosen}
 
     def curve(self) -> list[dict[str, Any]]:
-        """Rows of `fit.COLUMNS`; of a rule one, for validation."""
+        """Rows of `curves.COLUMNS`; of a rule one, for validation."""
         row = {"run": self.name, "epoch": 1, "split": "validation", "loss": "", "learning_rate": ""}
         return self.scorer.curve or [{**row, "accuracy": self.metrics()["validation"]["accuracy"]}]
 

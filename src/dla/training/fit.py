@@ -65,8 +65,6 @@ class Epoch:
 
 Observer = Callable[[Epoch], None]
 
-COLUMNS = ("run", "epoch", "split", "loss", "accuracy", "learning_rate")
-
 
 @dataclass(frozen=True)
 class Fitted:
@@ -81,7 +79,7 @@ class Fitted:
         return self.history[self.kept_epoch - 1]
 
     def rows(self, run: str) -> Iterator[dict[str, Any]]:
-        """The curves as rows of `COLUMNS`, one per epoch and split."""
+        """The curves as rows of `curves.COLUMNS`, one per epoch and split."""
         for epoch in self.history:
             for split in ("train", "validation"):
                 scores: Scores = getattr(epoch, split)

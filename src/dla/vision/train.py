@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.models.base.registry import InputShape, build, count_parameters
 from dla.statistics.classifiers import PREDICTIONS, predictions
-from dla.training.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, mode
+from dla.training.curves import COLUMNS
+from dla.training.fit import CrossEntropy, Fitted, Scores, evaluate, mode
 from dla.training.job import Job, Outcome
 from dla.training.optim import Probe
 from dla.training.runtime import seed_everything, start
