@@ -12,13 +12,13 @@ from dla.core import stage
 from dla.core.parameters import read_block
 from dla.vision.explain import explain
 from dla.vision.settings import Explanation, ImageRun
-from dla.vision.weights import read_classifier
+from dla.vision.weights import load_classifier
 
 
 def main(name: str) -> None:
     settings, run = read_block(Explanation, "cam"), read_block(ImageRun, "explained", name)
     prepared = Path("data/prepared", run.data, "images.safetensors")
-    explain(name, read_classifier(name), settings, run.data, prepared).write(
+    explain(name, load_classifier(name), settings, run.data, prepared).write(
         folder=Path(f"data/cam/{name}"), grid=Path(f"plots/cam/{name}.png"), metrics=Path(f"metrics/cam/{name}.json")
     )
 

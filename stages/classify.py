@@ -7,36 +7,31 @@ Writes models/text/NAME.safetensors, metrics/classify/NAME.json, plots/classify/
        plots/confusion/NAME.png
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
 from dla.core import stage
-from dla.core.artifacts import write_table
+from dla.core.artifacts import write_table, write_tensors
 from dla.core.parameters import read_block
-from dla.text.classify import train_logreg, train_mlp
+from dla.text.classify import fit_head
 from dla.text.features import read_labelled
 from dla.text.results import write_results
-from dla.text.settings import Head, LogisticRegressionHead
-from dla.training.fit import COLUMNS
+from dla.text.settings import Head
+from dla.training.curves import COLUMNS
 from dla.training.settings import Runtime, Tracking
 
 
 def main(name: str) -> None:
-    head: Head = read_block(Head, "classify", name)
-    features, model = Path(f"data/features/{head.features}.safetensors"), Path(f"models/text/{name}.safetensors")
-    if isinstance(head, LogisticRegressionHead):
-        learned = train_logreg(name, head, features, model)
-    else:
-        learned = train_mlp(
-            name, head, features, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"), model
-        )
-    found = {}
+    head = read_block(Head, "classify", name)
+    features = Path(f"data/features/{head.features}.safetensors")
+    trained = fit_head(name, head, features, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
+    predicted = {}
     for split in ("validation", "test"):
         rows, facts = read_labelled(features, split)
-        found[split] = (rows.labels, learned.probabilities(rows.vectors))
-    write_results(name, facts["classes"], facts["source"], found, learned.metrics())
-    write_table(Path(f"plots/classify/{name}.csv"), COLUMNS, learned.curve)
-    if learned.outcome:
-        learned.outcome.checkpoint.discard()
+        predicted[split] = (rows.labels, trained.probabilities(rows.vectors))
+    write_tensors(Path(f"models/text/{name}.safetensors"), trained.weights, {**facts, "head": asdict(head)})
+    write_results(name, facts, predicted, trained.chosen)
+    write_table(Path(f"plots/classify/{name}.csv"), COLUMNS, trained.curve)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ Writes data/features/NAME.safetensors
 from pathlib import Path
 
 from dla.core import stage
+from dla.core.artifacts import write_tensors
 from dla.core.parameters import read_block
 from dla.text.embed import embed
 from dla.text.settings import Embedding
@@ -18,7 +19,8 @@ from dla.training.settings import Runtime
 def main(name: str) -> None:
     settings = read_block(Embedding, "embed", name)
     prepared, encoder = Path("data/prepared", settings.data, "texts.parquet"), Path("data/raw", settings.encoder)
-    embed(settings, prepared, encoder, read_block(Runtime, "runtime"), Path(f"data/features/{name}.safetensors"))
+    embedded = embed(settings, prepared, encoder, read_block(Runtime, "runtime"))
+    write_tensors(Path(f"data/features/{name}.safetensors"), *embedded)
 
 
 if __name__ == "__main__":

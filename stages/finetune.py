@@ -15,7 +15,7 @@ from dla.core.parameters import read_block
 from dla.text.finetune import finetune
 from dla.text.results import write_confusion
 from dla.text.settings import FineTuning
-from dla.training.fit import COLUMNS
+from dla.training.curves import COLUMNS
 from dla.training.settings import Runtime, Tracking
 
 
@@ -23,12 +23,12 @@ def main(name: str) -> None:
     settings = read_block(FineTuning, "finetune", name)
     prepared, encoder = Path("data/prepared", settings.data, "texts.parquet"), Path("data/raw", settings.encoder)
     runtime, tracking = read_block(Runtime, "runtime"), read_block(Tracking, "tracking")
-    tuned = finetune(name, settings, prepared, encoder, runtime, tracking)
-    tuned.write(Path("models/text", name))
-    write_metrics(Path(f"metrics/finetune/{name}.json"), tuned.metrics())
-    write_confusion(name, tuned.classes, tuned.facts["source"], tuned.split("test")[0], tuned.predicted("test"))
-    write_table(Path(f"plots/finetune/{name}.csv"), COLUMNS, tuned.outcome.fitted.rows(name))
-    tuned.outcome.checkpoint.discard()
+    trained = finetune(name, settings, prepared, encoder, runtime, tracking)
+    trained.write(Path("models/text", name))
+    write_metrics(Path(f"metrics/finetune/{name}.json"), trained.metrics())
+    classes, source = trained.task.choices, trained.facts["source"]
+    write_confusion(name, classes, source, trained.targets("test"), trained.predictions("test"))
+    write_table(Path(f"plots/finetune/{name}.csv"), COLUMNS, trained.outcome.fitted.rows(name))
 
 
 if __name__ == "__main__":

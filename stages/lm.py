@@ -19,12 +19,11 @@ from dla.training.settings import Runtime, Tracking
 def main(name: str) -> None:
     settings = read_block(LanguageModel, "lm", name)
     prepared = Path("data/prepared", settings.data, "texts.parquet")
-    spoken = train_lm(name, settings, prepared, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
-    spoken.write(Path("models/lm", name))
-    write_metrics(Path(f"metrics/lm/{name}.json"), spoken.metrics())
-    write_table(Path(f"plots/lm/{name}.csv"), COLUMNS, spoken.rows())
-    write_text(Path(f"data/samples/{name}.txt"), spoken.sample_text())
-    spoken.outcome.checkpoint.discard()
+    trained = train_lm(name, settings, prepared, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
+    trained.write(Path("models/lm", name))
+    write_metrics(Path(f"metrics/lm/{name}.json"), trained.metrics())
+    write_table(Path(f"plots/lm/{name}.csv"), COLUMNS, trained.rows())
+    write_text(Path(f"data/samples/{name}.txt"), trained.sample_text())
 
 
 if __name__ == "__main__":

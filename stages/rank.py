@@ -13,26 +13,21 @@ from dla.core import stage
 from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.core.parameters import read_block
 from dla.statistics.classifiers import PREDICTIONS
-from dla.text.rank import rank
-from dla.text.rules import apply_rule
-from dla.text.settings import AnswerScorer, Rule
-from dla.training.fit import COLUMNS
+from dla.text.rank import answer, fit_scorer
+from dla.text.settings import AnswerScorer
+from dla.training.curves import COLUMNS
 from dla.training.settings import Runtime, Tracking
 
 
 def main(name: str) -> None:
-    settings: AnswerScorer = read_block(AnswerScorer, "rank", name)
+    settings = read_block(AnswerScorer, "rank", name)
     features = Path(f"data/features/{settings.features}.safetensors")
-    if isinstance(settings, Rule):
-        ranked = apply_rule(name, settings, features)
-    else:
-        ranked = rank(name, settings, features, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
-    write_tensors(Path(f"models/text/rank-{name}.safetensors"), ranked.weights, {"rank": asdict(settings)})
-    write_metrics(Path(f"metrics/rank/{name}.json"), ranked.metrics())
-    write_table(Path(f"plots/rank/{name}.csv"), COLUMNS, ranked.curve())
-    write_table(Path(f"plots/confusion/rank-{name}.csv"), PREDICTIONS, ranked.predictions())
-    if ranked.outcome:
-        ranked.outcome.checkpoint.discard()
+    scorer = fit_scorer(name, settings, features, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
+    answers = answer(name, scorer, features)
+    write_tensors(Path(f"models/text/rank-{name}.safetensors"), scorer.weights, {"rank": asdict(settings)})
+    write_metrics(Path(f"metrics/rank/{name}.json"), answers.metrics())
+    write_table(Path(f"plots/rank/{name}.csv"), COLUMNS, answers.curve())
+    write_table(Path(f"plots/confusion/rank-{name}.csv"), PREDICTIONS, answers.predictions())
 
 
 if __name__ == "__main__":

@@ -12,21 +12,20 @@ from pathlib import Path
 from dla.core import stage
 from dla.core.artifacts import write_tensors
 from dla.core.parameters import read_block
+from dla.text.prepared import numbers, read_splits
 from dla.text.results import write_results
 from dla.text.settings import WordCounts
-from dla.text.tfidf import fit_words, read_splits
+from dla.text.tfidf import fit_words
 
 
 def main(name: str) -> None:
     settings = read_block(WordCounts, "tfidf", name)
     splits, facts = read_splits(Path("data/prepared", settings.data, "texts.parquet"))
-    counter, c = fit_words(settings, splits["train"], splits["validation"])
+    labelled = {split: (rows["text"].to_pylist(), numbers(rows, "label")) for split, rows in splits.items()}
+    counter, c = fit_words(settings, labelled["train"], labelled["validation"])
     write_tensors(Path(f"models/text/{name}.safetensors"), counter.tensors(), {**facts, "tfidf": asdict(settings)})
-    found = {}
-    for split in ("validation", "test"):
-        texts, labels = splits[split]
-        found[split] = (labels, counter.probabilities(texts))
-    write_results(name, facts["classes"], facts["source"], found, {"c": c})
+    predicted = {split: (labels, counter.probabilities(texts)) for split, (texts, labels) in labelled.items()}
+    write_results(name, facts, predicted, {"c": c})
 
 
 if __name__ == "__main__":

@@ -9,20 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from dla.rl.dqn import DQN, QNet
+from dla.rl.normalization import ReturnScale, Standardize
 from PIL import Image
 
 from dla.cli.main import main
 from dla.core.errors import UserError
 from dla.rl.baselines import RULES, baselines
-from dla.rl.dqn import DQN, QNet
 from dla.rl.environments import Place, Transition, make_environments
 from dla.rl.evaluate import actions, evaluate, judge
-from dla.rl.normalization import ReturnScale, Standardize
-from dla.rl.results import load_net, read_agent, write_agents
+from dla.rl.results import load_agent, load_net, write_agents
 from dla.rl.seeds import PARTS, SPAN, first_seed
 from dla.rl.settings import DQNRun, PPORun
 from dla.rl.train import TrainedAgent, train_agent
-from dla.training.checkpoint import Checkpoint
 from tests.agent_runs import Seeds, dqn, ppo
 
 
@@ -119,7 +118,7 @@ def agent_with(returns: list[float]) -> TrainedAgent:
         for i, value in enumerate(returns)
         for policy in ("greedy", "sampled")
     ]
-    return TrainedAgent(1, 100 * (len(returns) - 1), {}, rows, {}, Checkpoint({}, []))
+    return TrainedAgent(1, 100 * (len(returns) - 1), {}, rows, {})
 
 
 def test_solved_is_the_first_point_of_the_greedy_curve_that_reaches_the_threshold() -> None:
@@ -190,7 +189,7 @@ def test_what_was_seen_is_saved_with_the_policy_and_frozen_when_it_is_judged(pro
     run = change(environment="CartPole-v1", steps=2000, points=2, normalize_observations=True, normalize_rewards=True)
     agent = train_agent("normal", run, 1)
     write_agents("normal", run, [agent])
-    net, _ = read_agent("normal")
+    net, _ = load_agent("normal")
     assert net.standardize.count > 1000
     assert (net.standardize.variance != 1).all()
     kept = {name: value.clone() for name, value in net.state_dict().items()}
@@ -306,7 +305,7 @@ def test_what_is_observed_is_flattened(
 ) -> None:
     run = change(environment=name, kwargs=kwargs, steps=600, points=1, episodes=3)
     write_agents("table", run, [train_agent("table", run, 1)])
-    net, read = read_agent("table")
+    net, read = load_agent("table")
     assert read == run
     assert {value.shape[1] for value in net.state_dict().values() if value.ndim == 2} >= {inputs}
     assert main(["play", "table"]) == 0

@@ -19,6 +19,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from dla.rl.ppo import ActorCritic
 from hypothesis import strategies as st
 from PIL import Image
 from ruamel.yaml import YAML
@@ -43,14 +44,13 @@ from dla.models.base.registry import build
 from dla.params.effective import stages
 from dla.params.file import load_params
 from dla.report.results import Results
-from dla.rl.ppo import ActorCritic
-from dla.rl.results import read_agent
-from dla.text.heads import read_text_classifier
-from dla.text.perceptron import perceptron
+from dla.rl.results import load_agent
+from dla.text.perceptron import build_perceptron, weights_of
+from dla.text.trained import load_text_classifier
 from dla.training.checkpoint import Checkpoint
 from dla.vision.batches import read_split
 from dla.vision.predict import predict
-from dla.vision.weights import Classifier, read_classifier
+from dla.vision.weights import Classifier, load_classifier
 
 from .conftest import ROOT
 from .hostile import as_yaml, damage, many, mutate, sizes, succeeds_or_says
@@ -135,7 +135,7 @@ def write_image_classifier(path: Path) -> None:
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     folder = tmp_path_factory.mktemp("classifier")
     write_image_classifier(folder / "net.safetensors")
-    return read_classifier("net", folder)
+    return load_classifier("net", folder)
 
 
 def pictures() -> list[bytes]:
@@ -202,11 +202,9 @@ def write_encoder(folder: Path) -> None:
 def write_head(path: Path) -> None:
     chosen: Any = PARAMS.classify["mlp"]
     head = replace(chosen, widths=(4,))
-    net = perceptron(torch.zeros(8), torch.ones(8), (4,), 2, head.dropout)
+    net = build_perceptron(head, torch.zeros(8), torch.ones(8), 2)
     facts = {"classes": ["plots", "graphs"], "source": "embedded", "embed": asdict(PARAMS.embed["ag_news"])}
-    write_tensors(
-        path, {name: value.numpy() for name, value in net.state_dict().items()}, {**facts, "head": asdict(head)}
-    )
+    write_tensors(path, weights_of(net), {**facts, "head": asdict(head)})
 
 
 def write_language_model(folder: Path) -> None:
@@ -310,10 +308,10 @@ Writer = Callable[[Path], None]
 KINDS: dict[str, tuple[str, Writer, Callable[[Path], object]]] = {  # name -> file, what writes and what reads it
     "tensors": ("x.safetensors", write_prepared, lambda path: read_tensors(path)[1]["classes"]),
     "pictures": ("x.safetensors", write_prepared, lambda path: read_split(path, "train", torch.device("cpu"))),
-    "classifier": ("x.safetensors", write_image_classifier, lambda path: read_classifier("x", path.parent)),
-    "counter": ("x.safetensors", write_counter, lambda path: read_text_classifier("x", path.parent)),
-    "head": ("x.safetensors", write_head, lambda path: read_text_classifier("x", path.parent)),
-    "agent": ("x.safetensors", write_agent, lambda path: read_agent("x", folder=path.parent)),
+    "classifier": ("x.safetensors", write_image_classifier, lambda path: load_classifier("x", path.parent)),
+    "counter": ("x.safetensors", write_counter, lambda path: load_text_classifier("x", path.parent)),
+    "head": ("x.safetensors", write_head, lambda path: load_text_classifier("x", path.parent)),
+    "agent": ("x.safetensors", write_agent, lambda path: load_agent("x", folder=path.parent)),
     "texts": ("x.parquet", write_prepared_texts, read_whole),
     "metrics": ("x.json", lambda path: write_metrics(path, METRICS), lambda path: read_metrics(path)["test"]),
     "table": ("x.csv", lambda path: write_table(path, ("x", "text"), ROWS), read_column),

@@ -16,7 +16,7 @@ from dla.training.settings import Runtime, Tracking
 from dla.vision.batches import Split, read_split
 from dla.vision.settings import ImageRun
 from dla.vision.splits import read_training
-from dla.vision.train import Trained, train_image_run
+from dla.vision.train import TrainedClassifier, train_image_run
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -60,7 +60,7 @@ def test_both_contenders_of_a_seed_have_the_split_of_that_seed() -> None:
 
 
 @pytest.fixture
-def trained(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[int, Trained]:
+def trained(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[int, TrainedClassifier]:
     """Two trainings that differ in their split alone."""
     monkeypatch.chdir(tmp_path)  # where checkpoints are kept
     settings = {"epochs": 2, "batch_size": 32, "optimizer": "adam", "learning_rate": 1e-3}
@@ -71,7 +71,9 @@ def trained(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> di
     return {split: train_image_run("x", replace(run, split_seed=split), digits, runtime, log) for split in (1, 2)}
 
 
-def test_a_split_is_part_of_what_is_trained_and_the_test_pictures_are_not(trained: dict[int, Trained]) -> None:
+def test_a_split_is_part_of_what_is_trained_and_the_test_pictures_are_not(
+    trained: dict[int, TrainedClassifier],
+) -> None:
     first, second = (trained[split].metadata() for split in (1, 2))
     assert first["mean"] != second["mean"]  # a model is fed as it was trained
     assert first["run"] | {"split_seed": 2} == second["run"]

@@ -15,7 +15,7 @@ from dla.core.errors import UserError
 from dla.core.parameters import READ_BY_DVC
 from dla.params.effective import effective
 from dla.params.file import load_params
-from dla.text.settings import Ranking
+from dla.text.scorers import mlp
 
 from .conftest import ROOT, run_stage
 
@@ -309,8 +309,10 @@ def test_a_stage_is_found_by_its_name_in_dvc_or_by_what_follows_the_at() -> None
     assert list(effective(params, "cifar10-resnet34")) == ["train@cifar10-resnet34", "cam@cifar10-resnet34"]
     (run,) = effective(params, "rank@margin").values()
     margin = params.rank["margin"]
-    assert isinstance(margin, Ranking)
-    assert run["epochs"] == margin.epochs != load_params(ROOT / "params.yaml", "full").rank["margin"].epochs
+    assert isinstance(margin, mlp.Settings)
+    whole = load_params(ROOT / "params.yaml", "full").rank["margin"]
+    assert isinstance(whole, mlp.Settings)
+    assert run["epochs"] == margin.epochs != whole.epochs
     assert set(effective(params, "3")["pair@3"]) == {"ResNet34", "ConvNet34"}
 
 

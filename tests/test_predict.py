@@ -20,7 +20,7 @@ from dla.data.pixels import to_pixels
 from dla.models import resnet
 from dla.models.base.registry import build
 from dla.vision.settings import ImageRun
-from dla.vision.weights import read_classifier
+from dla.vision.weights import load_classifier
 
 CLASSES = ("airplane", "cat", "golden retriever")
 
@@ -65,7 +65,7 @@ def test_a_table_of_the_most_probable_classes(place: Path, capsys: pytest.Captur
 
 def test_json_holds_the_models_own_probabilities(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (found,) = predicted(capsys, "photo.jpg")
-    classifier = read_classifier("net")
+    classifier = load_classifier("net")
     pixels = torch.from_numpy(to_pixels(Image.open("photo.jpg"), 3, 32).copy())[None]
     with torch.no_grad():
         expected = classifier.model(classifier.normalise(pixels)).softmax(1)[0]

@@ -16,7 +16,8 @@ from transformers import BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT
 from dla.core.errors import UserError
 from dla.language.characters import build_tokenizer
 from dla.language.generate import read_speaker
-from dla.text.encode import read_encoder, read_pretrained
+from dla.pretrained import read_pretrained
+from dla.text.encode import read_encoder
 
 TEXT = "the quick brown fox jumps over the lazy dog"
 Tensors = dict[str, torch.Tensor]

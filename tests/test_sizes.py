@@ -15,8 +15,9 @@ from dla.core.artifacts import write_tensors
 from dla.core.errors import UserError, is_beyond_memory
 from dla.params.file import load_params
 from dla.text import tfidf, tsne
-from dla.text.batches import TokenBatches, VectorBatches
+from dla.text.batches import TokenBatches
 from dla.text.features import read_labelled
+from dla.text.perceptron import VectorBatches
 from dla.training.job import Job
 from dla.training.settings import Runtime, Tracking, Training
 

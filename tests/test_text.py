@@ -1,4 +1,4 @@
-"""Features, classifiers and rankings of texts."""
+"""Features of texts, encoders that are trained for a task, and classifiers of raw texts."""
 
 from __future__ import annotations
 
@@ -16,30 +16,22 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from scipy import stats
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score
-from sklearn.multiclass import OneVsRestClassifier
 from torch.nn import functional as F
 
 from dla.cli.main import main
-from dla.core.artifacts import read_metrics, read_table, read_tensors, read_texts, write_tensors, write_texts
+from dla.core.artifacts import read_texts, write_tensors, write_texts
 from dla.core.errors import UserError
+from dla.core.success import until_success
 from dla.data import embedded
 from dla.text.batches import TokenBatches
-from dla.text.classify import softmax, train_logreg, train_mlp
 from dla.text.embed import embed
 from dla.text.encode import Encoder, batches_by_tokens, encode, pad, pool, read_encoder, show_mean, tokenize
+from dla.text.features import SHOWN, pack_beginnings, read_beginnings
+from dla.text.finetune import finetune
 from dla.text.joint import EXCERPTS, Ending, nearest_sentences, tokenize_jointly
-from dla.text.linear import fit_best, fit_linear
-from dla.text.losses import RankingLoss, hits
-from dla.text.perceptron import perceptron
-from dla.text.rank import option_vectors
-from dla.text.results import write_results
-from dla.text.rules import apply_rule
-from dla.text.scores import answer_metrics, calibration_error, chosen_options, classification
-from dla.text.settings import Embedding, LogisticRegressionHead, MLPHead, Rule, WordCounts
-from dla.text.tfidf import fit_words, read_words
+from dla.text.settings import Embedding, FineTuning, WordCounts
+from dla.text.tasks import task_of
+from dla.text.tfidf import fit_words
 from dla.training.runtime import CPU
 from dla.training.settings import Runtime, Tracking
 
@@ -239,8 +231,9 @@ def test_separate_features_lie_where_their_texts_do(
     monkeypatch.chdir(tmp_path)
     prepared = prepared_questions(tmp_path / "race.parquet", 6)
     settings = replace(SETTINGS, data="race", formulation="separate", examples=4)
-    embed(settings, prepared, folder, RUNTIME, tmp_path / "features.safetensors")
-    tensors, metadata = read_tensors(tmp_path / "features.safetensors", "train.")
+    with until_success():
+        everything, metadata = embed(settings, prepared, folder, RUNTIME)
+    tensors = {name.removeprefix("train."): found for name, found in everything.items() if name.startswith("train.")}
     rows = read_texts(prepared)[0].slice(0, 4).to_pylist()
     assert tensors["options"].shape == (4, 4, encoder.width)
     assert len(tensors["articles"]) == len({row["article"] for row in rows}) == 3  # shared by several questions: once
@@ -261,20 +254,75 @@ def test_joint_features_are_those_of_the_pairs(
     monkeypatch.chdir(tmp_path)
     prepared = prepared_questions(tmp_path / "race.parquet", 3)
     settings = replace(SETTINGS, data="race", formulation="joint")
-    embed(settings, prepared, folder, RUNTIME, tmp_path / "features.safetensors")
-    tensors, _ = read_tensors(tmp_path / "features.safetensors", "test.")
+    tensors, _ = embed(settings, prepared, folder, RUNTIME)
     row = read_texts(prepared)[0].slice(6, 1).to_pylist()[0]
-    for option, vector in zip(row["options"], tensors["features"][0], strict=True):
+    for option, vector in zip(row["options"], tensors["test.features"][0], strict=True):
         inputs = encoder.tokenizer(row["article"], f"{row['question']} {option}", return_tensors="pt")
         with torch.no_grad():
             expected = encoder.model(**inputs).last_hidden_state[0].mean(0)
         np.testing.assert_allclose(vector, expected.numpy(), atol=2e-6)
 
 
+def prepared_texts(path: Path, count: int) -> Path:
+    rows = {
+        "split": [split for split in ("train", "validation", "test") for _ in range(count)],
+        "text": [f"{TEXTS[i % len(TEXTS)]} {i} " + "\nmore" * i for i in range(3 * count)],
+        "label": [i % 2 for i in range(3 * count)],
+    }
+    write_texts(path, rows, {"classes": ["plots", "graphs"], "source": "embedded"})
+    return path
+
+
+def test_features_of_texts_hold_how_each_begins(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepared = prepared_texts(tmp_path / "texts.parquet", 12)
+    tensors, metadata = embed(SETTINGS, prepared, folder, RUNTIME)
+    write_tensors(tmp_path / "features.safetensors", tensors, metadata)
+    table = read_texts(prepared)[0]
+    for split in ("train", "test"):
+        texts = [row["text"] for row in table.to_pylist() if row["split"] == split]
+        beginnings = read_beginnings(tmp_path / "features.safetensors", split)
+        assert any(len(text) > SHOWN for text in texts)
+        for text, beginning in zip(texts, beginnings, strict=True):
+            assert len(beginning) <= SHOWN
+            assert beginning == text or (beginning.endswith("…") and text.startswith(beginning[:-1]))
+    assert metadata["embed"]["data"] == "ag_news"
+
+
+def test_beginnings_that_are_damaged_are_an_error(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "x.safetensors", {"test.beginnings": pack_beginnings(["a", "b"])[:-1]})
+    with pytest.raises(UserError, match=r"x.safetensors: the beginnings of the texts of test are damaged; delete it"):
+        read_beginnings(tmp_path / "x.safetensors", "test")
+
+
+@pytest.mark.parametrize(("prepare", "choices"), [(prepared_texts, ["plots", "graphs"]), (prepared_questions, "ABCD")])
+def test_an_encoder_is_trained_for_the_task_of_its_data(
+    prepare: Any, choices: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    how: Any = {"seed": 1, "epochs": 1, "batch_size": 4, "optimizer": "adamw", "learning_rate": 1e-3}
+    settings = FineTuning(data="mine", encoder="tiny", max_tokens=32, **how)
+    trained = finetune("mine", settings, prepare(tmp_path / "mine.parquet", 8), folder, RUNTIME, SILENT)
+    assert list(trained.task.choices) == list(choices)
+    assert trained.logits["test"].shape == (8, len(choices))
+    right = (trained.targets("test") == trained.predictions("test")).mean()
+    assert trained.metrics()["test"]["accuracy"] == right
+    trained.write(tmp_path / "written")
+    assert getattr(transformers, trained.task.architecture).from_pretrained(tmp_path / "written")
+
+
+def test_of_two_options_with_the_highest_score_none_is_chosen_and_of_two_classes_the_first() -> None:
+    logits = np.array([[1.0, 2.0, 2.0, 0.0]])
+    assert task_of({"source": "hub"}).predictions(logits).tolist() == [-1]
+    assert task_of({"source": "hub", "classes": list("abcd")}).predictions(logits).tolist() == [1]
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from dla.text.settings import Embedding
+from dla.core.artifacts import write_tensors
+from dla.core.success import until_success
 from dla.training.settings import Runtime
 from dla.text import encode, embed
 encode.BATCH_TOKENS["cpu"], encode.SHARD_TOKENS = 40, 1
@@ -286,9 +334,10 @@ def counted(path, state):
     if len(shards) == stop_after:
         os.kill(os.getpid(), signal.SIGKILL)
 encode.write_state = counted
-embed.embed(
-    Embedding(data="race", encoder="tiny", formulation="separate", pooling="mean", max_tokens=64),
-    Path("race.parquet"), Path(sys.argv[2]), Runtime("cpu", "float32", "never", 1), Path("features.safetensors"))
+settings = Embedding(data="race", encoder="tiny", formulation="separate", pooling="mean", max_tokens=64)
+with until_success():
+    found = embed.embed(settings, Path("race.parquet"), Path(sys.argv[2]), Runtime("cpu", "float32", "never", 1))
+    write_tensors(Path("features.safetensors"), *found)
 print(len(shards))
 """
 
@@ -313,209 +362,6 @@ def test_killed_it_goes_on_after_the_last_shard_and_ends_in_the_same_bits(folder
     assert int(resumed.stdout.splitlines()[-1]) == shards - 3
     assert (tmp_path / "features.safetensors").read_bytes() == expected
     assert not os.listdir(tmp_path / ".checkpoints")  # noqa: PTH208 (any folder left is one too many)
-
-
-# --- classifiers ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("classes", [2, 3])
-def test_coefficients_are_one_vs_rest_regression_of_scikit_learn(classes: int) -> None:
-    generator = np.random.default_rng(0)
-    labels = generator.integers(0, classes, 300)
-    vectors = (generator.normal(size=(300, 5)) + np.eye(classes, 5)[labels]).astype(np.float32)
-    expected = OneVsRestClassifier(LogisticRegression(C=2.0, max_iter=500)).fit(vectors, labels)
-    found = fit_linear(vectors, labels, 2.0, 500, scale=False)
-    np.testing.assert_allclose(found.probabilities(vectors), expected.predict_proba(vectors), atol=1e-5)
-
-
-def test_scaling_is_folded_into_the_coefficients() -> None:
-    generator = np.random.default_rng(0)
-    labels = generator.integers(0, 3, 300)
-    vectors = generator.normal(size=(300, 5)) + np.eye(3, 5)[labels]
-    stretched = vectors * np.array([1, 10, 100, 0.1, 1]) + 7
-    as_it_was = fit_linear(vectors, labels, 1.0, 500, scale=True).probabilities(vectors)
-    np.testing.assert_allclose(
-        fit_linear(stretched, labels, 1.0, 500, scale=True).probabilities(stretched), as_it_was, atol=1e-3
-    )
-
-
-def test_c_is_the_one_that_is_right_most_often_on_validation_and_of_equals_the_smallest() -> None:
-    generator = np.random.default_rng(0)
-    labels = generator.integers(0, 3, 60)
-    vectors = generator.normal(size=(60, 30)) + np.eye(3, 30)[labels]  # few rows: a large C learns them by heart
-    held_out = generator.integers(0, 3, 2000)
-    validation = generator.normal(size=(2000, 30)) + np.eye(3, 30)[held_out], held_out
-    rights = {
-        c: (fit_linear(vectors, labels, c, 500, scale=True).probabilities(validation[0]).argmax(1) == held_out).mean()
-        for c in (0.01, 1.0, 100.0)
-    }
-    best = max(rights, key=lambda c: rights[c])
-    assert len(set(rights.values())) == 3
-    assert fit_best((vectors, labels), validation, (100.0, 1.0, 0.01), 500, scale=True)[1] == best
-    assert fit_best((vectors, labels), (vectors[:1], labels[:1]), (100.0, 1.0), 500, scale=True)[1] == 1.0
-
-
-def test_features_are_standardised_if_the_settings_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    generator = np.random.default_rng(0)
-    tensors: dict[str, Any] = {}
-    for split in ("train", "validation"):
-        tensors[f"{split}.labels"] = generator.integers(0, 2, 40)
-        tensors[f"{split}.features"] = generator.normal(7, 9, (40, 5)).astype(np.float32)
-    write_tensors(tmp_path / "features.safetensors", tensors, {"classes": ["a", "b"]})
-    how: Any = {"features": "x", "widths": (4,), "seed": 1, "epochs": 1, "batch_size": 8, "optimizer": "sgd"}
-    for standardize in (True, False):
-        head = MLPHead(name="mlp", learning_rate=0.1, standardize=standardize, **how)
-        train_mlp("mlp", head, tmp_path / "features.safetensors", RUNTIME, SILENT, tmp_path / "mlp.safetensors")
-        mean = read_tensors(tmp_path / "mlp.safetensors")[0]["0.mean"]
-        assert bool((mean == 0).all()) != standardize
-    raw = LogisticRegressionHead(name="logreg", features="x", c=(1.0,), standardize=False, iterations=500)
-    train_logreg("raw", raw, tmp_path / "features.safetensors", tmp_path / "raw.safetensors")
-    expected = LogisticRegression(max_iter=500).fit(tensors["train.features"], tensors["train.labels"])
-    np.testing.assert_allclose(read_tensors(tmp_path / "raw.safetensors")[0]["weights"][1:], expected.coef_, atol=1e-4)
-
-
-def test_a_word_counter_read_back_says_the_same() -> None:
-    settings = WordCounts(data="ag_news", longest=2, rarest=1, c=(1.0,), iterations=200)
-    labels = np.array([0, 1, 2, 3, 0, 2])
-    counter, _ = fit_words(settings, (TEXTS, labels), (TEXTS, labels))
-    again = read_words(counter.tensors(), settings)
-    np.testing.assert_array_equal(again.probabilities(TEXTS), counter.probabilities(TEXTS))
-    np.testing.assert_allclose(counter.probabilities(["no word of it"]).sum(1), 1)
-
-
-def test_scores_of_a_classifier() -> None:
-    labels = np.array([0, 0, 1, 1])
-    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]])
-    found = classification(labels, probabilities, ("no", "yes"))
-    assert found["accuracy"] == accuracy_score(labels, probabilities.argmax(1)) == 0.75
-    assert found["per_class"]["no"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3)}
-    assert found["macro"]["recall"] == 0.75
-    assert found["lower"] < 0.75 < found["upper"]
-
-
-def test_a_classifier_keeps_what_it_predicts_for_every_test_case(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    labels, probabilities = np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
-    found = dict.fromkeys(("validation", "test"), (labels, probabilities))
-    write_results("words", ["no", "yes"], "embedded", found, {"c": 0.1})
-    rows = read_table(Path("plots/confusion/words.csv"))
-    assert [tuple(row.values()) for row in rows] == [(0, "no", "no"), (1, "yes", "no"), (2, "yes", "yes")]
-    assert read_metrics(Path("metrics/classify/words.json"))["c"] == 0.1
-
-
-def test_calibration_error_of_a_model_that_is_too_sure() -> None:
-    assert calibration_error(np.array([True, False, True, False]), np.full(4, 0.9)) == pytest.approx(0.4)
-    assert calibration_error(np.array([True, True]), np.ones(2)) == 0
-
-
-# --- ranking --------------------------------------------------------------------------------------------------
-
-
-def test_a_random_scorer_is_right_in_a_quarter() -> None:
-    generator = np.random.default_rng(0)
-    scores, answers = generator.normal(size=(4000, 4)), generator.integers(0, 4, 4000)
-    found = answer_metrics(scores, answers, answers % 2, ["middle", "high"])
-    assert found["lower"] <= 0.25 <= found["upper"]
-    assert found["middle"]["n"] + found["high"]["n"] == found["n"] == 4000
-    assert stats.binomtest(round(found["accuracy"] * 4000), 4000, 0.25).pvalue > 0.01
-
-
-def test_levels_without_a_question_are_left_out() -> None:
-    found = answer_metrics(np.eye(4), np.arange(4), np.ones(4, np.int64), ["middle", "high"])
-    assert "middle" not in found
-    assert found["high"]["n"] == found["n"] == 4
-
-
-def test_rules_answer_without_training(tmp_path: Path) -> None:
-    features = np.eye(4, dtype=np.float32)
-    tensors = {
-        "articles": features[:1],
-        "article": np.array([0, 0]),
-        "questions": features[[0, 1]],
-        "options": np.stack([features[[1, 2, 0, 3]], features[[3, 1, 2, 2]]]),
-        "lengths": np.array([[3, 9, 9, 2], [1, 2, 3, 4]]),
-        "answers": np.array([2, 1]),
-        "levels": np.array([0, 1]),
-    }
-    path = tmp_path / "features.safetensors"
-    splits = {f"{split}.{name}": values for split in ("validation", "test") for name, values in tensors.items()}
-    write_tensors(path, splits, {"source": "embedded", "levels": ["middle", "high"]})
-    nearest = apply_rule("cosine", Rule(name="cosine", features="race"), path)
-    assert nearest.metrics()["test"]["accuracy"] == 1.0
-    assert next(iter(nearest.predictions())) == {"case": 0, "actual": "C", "predicted": "C"}
-    longest = apply_rule("longest", Rule(name="longest", features="race"), path)
-    assert [row["predicted"] for row in longest.predictions()] == ["B", "D"]  # of equally long ones the first
-    assert longest.curve() == [{**longest.curve()[0], "run": "longest", "epoch": 1, "accuracy": 0.0}]
-    assert "best_epoch" not in longest.metrics()
-
-
-def test_a_tie_is_not_a_hit() -> None:
-    scores = np.array([[1.0, 1.0, 0.0, 0.0], [2.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
-    answers = np.array([0, 0, 0])
-    assert answer_metrics(scores, answers, answers, ["middle", "high"])["accuracy"] == pytest.approx(1 / 3)
-    assert chosen_options(scores).tolist() == [-1, 0, -1]
-    assert hits(torch.from_numpy(scores), torch.from_numpy(answers)).tolist() == [False, True, False]
-
-
-def test_ranking_losses_are_what_they_are_called() -> None:
-    generator = torch.Generator().manual_seed(0)
-    scores, answers = torch.randn(7, 4, generator=generator), torch.randint(4, (7,), generator=generator)
-    right = scores[torch.arange(7), answers]
-    wrong = torch.stack([torch.cat([row[:i], row[i + 1 :]]) for row, i in zip(scores, answers, strict=True)])
-    margin = F.margin_ranking_loss(right[:, None].expand(7, 3), wrong, torch.ones(7, 3), margin=1.0)
-    torch.testing.assert_close(RankingLoss("margin").loss(scores, answers), margin)
-    torch.testing.assert_close(RankingLoss("softmax").loss(scores, answers), F.cross_entropy(scores, answers))
-    ratio = (right[:, None] / wrong).sum(1).mean()  # the laboratory's: over raw scores, minimised
-    torch.testing.assert_close(RankingLoss("ratio").loss(scores, answers), ratio)
-    quotient = (F.softplus(wrong).mean(1) / F.softplus(right)).mean()
-    torch.testing.assert_close(RankingLoss("softplus-ratio").loss(scores, answers), quotient)
-
-
-def gained(kind: Any, scores: torch.Tensor) -> float:
-    """How far a small step down the loss moves the first option, which is right, ahead of the mean of the others."""
-    parameter = scores.clone().requires_grad_()
-    RankingLoss(kind).loss(parameter, torch.zeros(len(scores), dtype=torch.int64)).backward()
-    assert parameter.grad is not None
-    step = -parameter.grad[0]
-    return float(step[0] - step[1:].mean())
-
-
-def test_the_laboratorys_ratio_sinks_the_right_option_among_positive_scores_and_ours_lifts_it() -> None:
-    scores = torch.tensor([[1.0, 1.1, 0.9, 1.2]])
-    assert gained("ratio", scores) < 0
-    assert gained("ratio", -scores) > 0  # the sign of the scores decides, which nothing else does
-    for kind in ("softplus-ratio", "margin", "softmax"):
-        assert gained(kind, scores) > 0
-        assert gained(kind, -scores) > 0
-
-
-@pytest.mark.parametrize("scale", [-1e4, 0.0, 1e4])
-@pytest.mark.parametrize("kind", ["margin", "softplus-ratio", "softmax"])
-def test_no_ranking_loss_leaves_the_finite(kind: Any, scale: float) -> None:
-    scores = torch.full((3, 4), scale, requires_grad=True)
-    loss = RankingLoss(kind).loss(scores, torch.tensor([0, 1, 2]))
-    loss.backward()
-    assert torch.isfinite(loss)
-    assert scores.grad is not None
-    assert torch.isfinite(scores.grad).all()
-
-
-def test_interaction_sets_products_beside_the_vectors() -> None:
-    tensors = {
-        "articles": torch.tensor([[1.0, 2.0], [3.0, 4.0]]),
-        "article": torch.tensor([1, 0]),
-        "questions": torch.tensor([[5.0, 6.0], [7.0, 8.0]]),
-        "options": torch.arange(16.0).view(2, 4, 2),
-    }
-    made = option_vectors(tensors, "interaction")(torch.tensor([0]))
-    assert made.shape == (1, 4, 10)
-    assert made[0, 1].tolist() == [3, 4, 5, 6, 2, 3, 6, 12, 10, 18]
-    assert option_vectors(tensors, "option")(torch.tensor([1]))[0].tolist() == tensors["options"][1].tolist()
-    mean = option_vectors(tensors, "mean")(torch.tensor([1]))
-    torch.testing.assert_close(mean[0, 0], torch.tensor([(1 + 7 + 8) / 3, (2 + 8 + 9) / 3]))
 
 
 # --- batches of tokens ----------------------------------------------------------------------------------------
@@ -654,19 +500,3 @@ def test_classify_says_in_one_line_what_is_wrong(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
-
-
-def test_probabilities_of_a_net_are_those_of_its_logits() -> None:
-    net = torch.nn.Linear(3, 4)
-    vectors = torch.randn(5, 3)
-    np.testing.assert_allclose(softmax(net, vectors, CPU), net(vectors).softmax(-1).detach().numpy(), rtol=1e-6)
-
-
-def test_the_last_layer_tells_scores_apart_that_bfloat16_cannot() -> None:
-    net = perceptron(torch.zeros(8), torch.ones(8), (16,), 1, 0.0)
-    vectors = torch.randn(1, 8) + torch.linspace(0, 1e-3, 64)[:, None]
-    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
-        hidden = torch.nn.Sequential(net[0], *list(net[1].children())[:-1])(vectors)
-        scores = net(vectors)
-    assert scores.dtype == torch.float32
-    assert len(hidden.unique(dim=0)) == len(scores.unique())

@@ -44,10 +44,10 @@ def add(commands: Commands[Parser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit code."""
     limit_threads()
-    from dla.text.heads import read_text_classifier
+    from dla.text.trained import load_text_classifier
 
     texts = _texts(options)
-    classifier = read_text_classifier(options.model)
+    classifier = load_text_classifier(options.model)
     found = [
         (text, sorted(zip(classifier.classes, map(float, row), strict=True), key=lambda shown: -shown[1]))
         for text, row in zip(texts, classifier.probabilities(texts), strict=True)

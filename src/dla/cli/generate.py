@@ -59,14 +59,14 @@ def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit code."""
     limit_threads()
     from dla.language.characters import START, tokens_of
-    from dla.language.speakers import find_speaker, parse_sampling
+    from dla.language.speakers import load_speaker, parse_sampling
     from dla.language.stream import stream
 
     sampling = parse_sampling(options.sample)
     model = options.model or next(iter(read_names("lm")), None)
     if model is None:
         raise UserError("params.yaml: lm has no model to take; name one with --model")
-    speaker = find_speaker(model)
+    speaker = load_speaker(model)
     prompt = tokens_of(speaker.tokenizer, options.prompt or speaker.tokenizer.bos_token or START)
     print(options.prompt, end="", flush=True)
     for piece in stream(speaker.model, speaker.tokenizer, prompt, options.length, sampling, options.seed):

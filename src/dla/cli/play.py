@@ -52,11 +52,11 @@ def run(options: argparse.Namespace) -> int:
     pools.limit()  # to one thread, as the agent's training
     from dla.rl.environments import Place
     from dla.rl.evaluate import play, write_gif
-    from dla.rl.results import read_agent
+    from dla.rl.results import load_agent
 
     mode, file = _rendering(options.render)
     target = destination(file) if file else None
-    net, run = read_agent(options.name)
+    net, run = load_agent(options.name)
     place = Place.of(run)
     frames = []
     for number in range(options.seed, options.seed + options.episodes):

@@ -59,10 +59,10 @@ def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit code."""
     limit_threads()
     from dla.vision.predict import predict
-    from dla.vision.weights import read_classifier
+    from dla.vision.weights import load_classifier
 
     maps = _map_paths(options.cam, options.images) if options.cam else {}
-    classifier = read_classifier(options.model)
+    classifier = load_classifier(options.model)
     done: list[Prediction] = []
     for file in options.images:
         try:

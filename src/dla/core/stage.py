@@ -12,6 +12,7 @@ from dla.core import pools, process
 from dla.core.claim import claim
 from dla.core.errors import TOO_LARGE, UserError, is_beyond_memory, of_system
 from dla.core.parent import end_with_dvc
+from dla.core.success import until_success
 
 pools.limit()  # before the script imports a library that has one
 process.begin_imports()  # those of the script that imports this module, until it calls `run`
@@ -35,7 +36,7 @@ def run(main: Callable[..., None], description: str | None, what: str | None = N
     process.end_imports()
     pools.limit()  # anew: who forked this process from a warm one may have given it another shell's variables
     try:
-        with _as_lines(), claim("@".join([Path(sys.argv[0]).stem, *arguments])):
+        with _as_lines(), claim("@".join([Path(sys.argv[0]).stem, *arguments])), until_success():
             main(*arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

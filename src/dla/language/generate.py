@@ -11,7 +11,7 @@ import torch
 
 from dla.language.characters import tokens_of, unknown_characters
 from dla.language.settings import Generation, Sampling
-from dla.text.encode import read_pretrained, token_limit
+from dla.pretrained import read_pretrained, token_limit
 from dla.training.runtime import seed_everything
 
 

@@ -21,14 +21,14 @@ from dla.language.stream import stream
 from dla.language.verse import Passage, quality
 from dla.models.base.layers import replace_dropout
 from dla.models.base.registry import count_parameters
-from dla.training.fit import Fitted, Scores, evaluate
+from dla.training.fit import Fitted, Scores, evaluate, mode
 from dla.training.job import Job, Outcome
 from dla.training.runtime import seed_everything, start
 from dla.training.settings import Runtime, Tracking
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # characters and the characters after them, both (B, T) int64
 
-COLUMNS = ("run", "step", "split", "loss", "accuracy", "rate")
+COLUMNS = ("run", "step", "split", "loss", "accuracy", "learning_rate")
 
 
 class RandomPassages:
@@ -133,7 +133,7 @@ def build_gpt(settings: LanguageModel, vocabulary: int, start: int) -> GPT2LMHea
 
 
 @dataclass(frozen=True)
-class Spoken:
+class TrainedLanguageModel:
     """A trained language model and what it writes."""
 
     name: str
@@ -189,7 +189,9 @@ class Spoken:
         return "\n".join(f"--- {self.name} ({about}), {title} ---\n\n{text}\n" for title, text in self.samples.items())
 
 
-def train_lm(name: str, settings: LanguageModel, prepared: Path, runtime: Runtime, log: Tracking) -> Spoken:
+def train_lm(
+    name: str, settings: LanguageModel, prepared: Path, runtime: Runtime, log: Tracking
+) -> TrainedLanguageModel:
     """Train a model of the prepared text, resume a killed run, test the kept weights once, and let them write.
 
     The validation text chooses the epoch; bits per character and quality are of the test text, which chooses nothing.
@@ -214,14 +216,14 @@ def train_lm(name: str, settings: LanguageModel, prepared: Path, runtime: Runtim
     job, logits = Job(name, settings, [prepared], device, runtime, log), Logits(model)
     outcome = job.run(logits, data, flops, objective=NextToken(settings.label_smoothing))
     test = evaluate(logits, logits, Passages(tokens["test"], settings.context), NextToken(), outcome.plan)
-    model.cpu().eval()
-    samples = {
-        title: "".join(stream(model, tokenizer, prompt, settings.length, settings.sampling, settings.seed))
-        for title, prompt in prompts.items()
-    }
+    with mode(model.cpu(), training=False):
+        samples = {
+            title: "".join(stream(model, tokenizer, prompt, settings.length, settings.sampling, settings.seed))
+            for title, prompt in prompts.items()
+        }
     passages = {
         "sample": [Passage(samples[title], tokenizer.decode(prompt)) for title, prompt in prompts.items()],
         "held_out": [Passage(texts["test"])],
     }
     judged = {part: quality(passage, texts["train"], facts["form"]) for part, passage in passages.items()}
-    return Spoken(name, settings, model, tokenizer, facts, outcome, test, samples, judged)
+    return TrainedLanguageModel(name, settings, model, tokenizer, facts, outcome, test, samples, judged)

@@ -18,7 +18,7 @@ RAW = Path("data/raw")
 SAMPLING = ("greedy", "temperature", "top-k", "top-p")  # as a command line has them
 
 
-def find_speaker(name: str) -> Speaker:
+def load_speaker(name: str) -> Speaker:
     """The model that `lm` trained, that `download` fetched, that lies in a folder, or that the Hub has, in this order.
 
     Raises

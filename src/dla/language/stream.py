@@ -9,7 +9,7 @@ import torch
 from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from dla.language.settings import Sampling
-from dla.text.encode import token_limit
+from dla.pretrained import token_limit
 
 BEHIND = 8  # tokens before the new ones that are decoded with them: some tokenizers drop the first one's space
 BROKEN = "\ufffd"  # what half of a character of several bytes decodes to

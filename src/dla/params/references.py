@@ -8,7 +8,6 @@ from dla.core.errors import UserError
 from dla.core.parsing import refer
 from dla.data.settings import ModelSource
 from dla.params.whole import Params
-from dla.text.settings import Ranking
 from dla.vision.settings import ImageTraining
 
 
@@ -87,8 +86,7 @@ def _check_texts(params: Params, file: str) -> None:
         if tuning.curriculum and params.data[tuning.data].kind != "questions":
             raise UserError(f"{file}: finetune.{name}.curriculum is for questions, which have levels")
     for name, scorer in params.rank.items():
-        wanted = "joint" if isinstance(scorer, Ranking) and scorer.combine == "joint" else "separate"
-        known = [key for key, made in params.embed.items() if made.formulation == wanted]
+        known = [key for key, embedding in params.embed.items() if embedding.formulation == scorer.formulation]
         refer(f"{file}: rank.{name}.features", scorer.features, known)
 
 

@@ -35,7 +35,7 @@ class Metadata:
 
 
 def write_agents(name: str, settings: AgentSettings, agents: Sequence[TrainedAgent]) -> None:
-    """Write the results of all seeds, then forget the checkpoints."""
+    """Write the results of all seeds."""
     path = MODELS / f"{name}.safetensors"
     weights = {f"{agent.seed}.{key}": value for agent in agents for key, value in agent.weights.items()}
     rows = [row for agent in agents for row in agent.rows]
@@ -44,8 +44,6 @@ def write_agents(name: str, settings: AgentSettings, agents: Sequence[TrainedAge
     write_table(Path(f"plots/agent/{name}.csv"), list(rows[0]), rows)
     net = load_net(settings, agents[0].weights, path)
     write_gif(Path(f"plots/agent/{name}.gif"), record(net, Place.of(settings), first_seed("test", 0, 1)))
-    for agent in agents:
-        agent.checkpoint.discard()
 
 
 def metrics(settings: AgentSettings, agents: Sequence[TrainedAgent]) -> dict[str, Any]:
@@ -85,7 +83,7 @@ def load_net(settings: AgentSettings, weights: Mapping[str, NDArray[Any]], path:
     return net.eval()
 
 
-def read_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tuple[PolicyNet, AgentSettings]:
+def load_agent(name: str, seed: int | None = None, folder: Path = MODELS) -> tuple[PolicyNet, AgentSettings]:
     """The net that a stage agent@NAME left, of one training seed or the first, and its settings.
 
     Raises

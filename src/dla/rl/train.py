@@ -32,7 +32,6 @@ class TrainedAgent:
     weights: dict[str, NDArray[Any]]
     rows: list[dict[str, Any]]  # of the learning curve, one for each policy at every point
     evaluation: dict[str, Evaluation]  # greedy and sampled
-    checkpoint: Checkpoint
 
     def solved_at(self, threshold: float) -> int | None:
         """Steps of all copies after which the greedy validation episodes first reached the threshold on average."""
@@ -74,7 +73,7 @@ def train_agent(name: str, settings: AgentSettings, seed: int) -> TrainedAgent:
         raise UserError(f"agent.{name}: {error}") from None
     evaluation = judge(algorithm.net, settings, "test", seed)
     weights = {key: value.numpy() for key, value in algorithm.net.state_dict().items()}
-    return TrainedAgent(seed, progress.steps, weights, progress.rows, evaluation, checkpoint)
+    return TrainedAgent(seed, progress.steps, weights, progress.rows, evaluation)
 
 
 class Progress:

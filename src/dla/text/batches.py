@@ -1,8 +1,8 @@
-"""Batches of vectors and of token sequences, for the training loop."""
+"""Batches of token sequences for the training loop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -11,40 +11,6 @@ from dla.text.encode import Tokens, pad
 from dla.training.order import Order
 
 Batch = tuple[torch.Tensor, torch.Tensor]
-
-
-class VectorBatches:
-    """Batches of vectors and targets; shuffled for training, in order without a seed.
-
-    Parameters
-    ----------
-    vectors : from rows (B,) int64 to inputs (B, ...) float32; made batch by batch, since products of features of
-        every option of every question would not fit in memory at once
-    targets : (N,) int64, on the device
-    """
-
-    def __init__(
-        self,
-        vectors: Callable[[torch.Tensor], torch.Tensor],
-        targets: torch.Tensor,
-        batch_size: int,
-        seed: int | None = None,
-    ) -> None:
-        self.vectors = vectors
-        self.targets = targets
-        self.order = Order(len(targets), batch_size, seed)
-
-    def __len__(self) -> int:
-        """Number of batches in an epoch."""
-        return len(self.order)
-
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of epoch `number`."""
-        order, _ = self.order.epoch(number)
-        for rows in order.to(self.targets.device).split(self.order.batch_size):
-            if not self.order.is_dropped(len(rows)):
-                yield self.vectors(rows), self.targets[rows]
-
 
 NEIGHBOURHOOD = 32  # batches whose sequences are sorted by length among themselves, so that little is padded
 
@@ -102,7 +68,7 @@ class TokenBatches:
         order, generator = self.order.epoch(number)
         difficulty = (self.difficulty if number == 1 else torch.zeros_like(self.difficulty))[order]
         size = self.order.batch_size
-        found: list[torch.Tensor] = []
+        chosen: list[torch.Tensor] = []
         for level in difficulty.unique():
             batches: list[torch.Tensor] = []
             for rows in order[difficulty == level].split(NEIGHBOURHOOD * size):
@@ -110,8 +76,8 @@ class TokenBatches:
                 batches += torch.tensor(by_length).split(size)
             if self.order.seed is not None:
                 batches = [batches[i] for i in torch.randperm(len(batches), generator=generator)]
-            found += [rows for rows in batches if not self.order.is_dropped(len(rows))]
-        return found
+            chosen += [rows for rows in batches if not self.order.is_dropped(len(rows))]
+        return chosen
 
     def _length(self, row: int) -> int:
         return max(len(tokens["input_ids"]) for tokens in self._sequences(row))

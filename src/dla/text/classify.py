@@ -1,92 +1,55 @@
-"""Classifiers on frozen features, from features to weights, metrics and curves."""
+"""Classifiers on frozen features; each kind is a module of dla.text.heads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from numpy.typing import NDArray
-from sklearn.metrics import log_loss
-from torch import nn
 
-from dla.core.artifacts import write_tensors
-from dla.models.base.registry import count_parameters
-from dla.text.batches import VectorBatches
-from dla.text.features import Labelled, read_labelled
-from dla.text.linear import fit_best
-from dla.text.perceptron import perceptron
-from dla.text.settings import LogisticRegressionHead, MLPHead
-from dla.training.job import Job, Outcome
-from dla.training.runtime import Plan, seed_everything, start
+from dla.text.settings import HEADS, HeadSettings
 from dla.training.settings import Runtime, Tracking
 
-EVALUATION_BATCH = 1024
+Probabilities = Callable[[NDArray[Any]], NDArray[Any]]  # of vectors (N, D), (N, classes)
+Weights = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Learned:
+class TrainedHead:
     """A trained classifier of vectors."""
 
-    probabilities: Callable[[NDArray[Any]], NDArray[Any]]  # (N, D) -> (N, classes)
-    curve: list[dict[str, Any]]  # rows of `fit.COLUMNS`
-    outcome: Outcome | None = None  # where a loop trained it
-    c: float | None = None  # where validation chose it
-
-    def metrics(self) -> dict[str, Any]:
-        """What was chosen on validation."""
-        return {"best_epoch": self.outcome.fitted.kept_epoch} if self.outcome else {"c": self.c}
+    probabilities: Probabilities
+    weights: Weights
+    curve: list[dict[str, Any]]  # rows of `curves.COLUMNS`
+    chosen: dict[str, Any]  # on validation, by the name that it has in the metrics
 
 
-def train_logreg(name: str, settings: LogisticRegressionHead, features: Path, model: Path) -> Learned:
-    """Fit logistic regression and write it. Its curve has one point: what L-BFGS ends in."""
-    train, metadata = read_labelled(features, "train")
-    validation, _ = read_labelled(features, "validation")
-    vectors, held_out = ((rows.vectors, rows.labels) for rows in (train, validation))
-    linear, c = fit_best(vectors, held_out, settings.c, settings.iterations, scale=settings.standardize)
-    write_tensors(model, {"weights": linear.weights, "biases": linear.biases}, {**metadata, "head": asdict(settings)})
-    curve = []
-    for split, rows in {"train": train, "validation": validation}.items():
-        found = linear.probabilities(rows.vectors)
-        loss, right = log_loss(rows.labels, found), float((found.argmax(1) == rows.labels).mean())
-        curve.append({"run": name, "epoch": 1, "split": split, "loss": loss, "accuracy": right, "rate": ""})
-    return Learned(linear.probabilities, curve, c=c)
+def fit_head(name: str, settings: HeadSettings, features: Path, runtime: Runtime, log: Tracking) -> TrainedHead:
+    """Fit a classifier on the training texts' features; validation chooses what is to be chosen.
+
+    Raises
+    ------
+    UserError
+        If the features are missing or broken, or the training diverges.
+    """
+    trained: TrainedHead = HEADS.module(settings.name).fit(name, settings, features, runtime, log)
+    return trained
 
 
-def train_mlp(name: str, settings: MLPHead, features: Path, runtime: Runtime, log: Tracking, model: Path) -> Learned:
-    """Train a perceptron, resume a killed run, and write it."""
-    device = start(runtime)
-    train, metadata = read_labelled(features, "train")
-    validation, _ = read_labelled(features, "validation")
-    seed_everything(settings.seed)
-    mean, std = torch.zeros(train.vectors.shape[1]), torch.ones(train.vectors.shape[1])
-    if settings.standardize:
-        mean, std = (torch.from_numpy(found(train.vectors, axis=0)) for found in (np.mean, np.std))
-    net = perceptron(mean, std, settings.widths, len(metadata["classes"]), settings.dropout)
-    data = _batches(train, device, settings.batch_size, settings.seed), _batches(validation, device, EVALUATION_BATCH)
-    flops = 2.0 * count_parameters(net) * settings.batch_size
-    outcome = Job(name, settings, [features], device, runtime, log).run(net, data, flops)
-    weights = {key: value.cpu().numpy() for key, value in net.state_dict().items()}
-    write_tensors(model, weights, {**metadata, "head": asdict(settings)})
-    return Learned(
-        lambda vectors: softmax(net, torch.from_numpy(vectors).to(device), outcome.plan),
-        list(outcome.fitted.rows(name)),
-        outcome,
-    )
+def restore_head(settings: HeadSettings, weights: Weights, width: int, classes: int, path: Path) -> Probabilities:
+    """The classifier that was fitted, from its weights.
 
+    Parameters
+    ----------
+    width : of the vectors
+    path : the file that the weights are from
 
-def _batches(rows: Labelled, device: torch.device, size: int, seed: int | None = None) -> VectorBatches:
-    vectors, labels = torch.from_numpy(rows.vectors).to(device), torch.from_numpy(rows.labels).to(device)
-    return VectorBatches(vectors.__getitem__, labels, size, seed)
-
-
-@torch.no_grad()
-def softmax(net: nn.Module, vectors: torch.Tensor, chosen: Plan) -> NDArray[Any]:
-    """Probabilities (N, classes) of vectors (N, D)."""
-    net.eval()
-    with chosen.autocast():
-        parts = [net(part).float().softmax(-1) for part in vectors.split(EVALUATION_BATCH)]
-    return torch.cat(parts).cpu().numpy()
+    Raises
+    ------
+    UserError
+        If the weights are of another classifier.
+    """
+    probabilities: Probabilities = HEADS.module(settings.name).restore(settings, weights, width, classes, path)
+    return probabilities

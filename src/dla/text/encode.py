@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from torch import nn
 from tqdm import tqdm
 
 from dla.core.errors import UserError
+from dla.pretrained import read_pretrained, token_limit
 from dla.training.checkpoint import read_state, write_state
 from dla.training.runtime import Plan
 
@@ -51,86 +52,6 @@ def read_encoder(folder: Path) -> Encoder:
     return Encoder(model.eval(), tokenizer, token_limit(tokenizer, model))
 
 
-def read_pretrained(folder: Path, kind: str, *, new_head: bool = False, **settings: Any) -> tuple[Any, Any]:
-    """Tokenizer and model of the folder, every weight of it as it is there.
-
-    Parameters
-    ----------
-    kind : one of the automatic classes of transformers
-    new_head : what the model has beside its encoder is to be trained, so that the folder need not have it
-    settings : of the model's configuration, instead of what stands in the folder; those it does not know are left out
-
-    Raises
-    ------
-    UserError
-        If something is missing or broken there, would have to run code of its own, or is of another model than its
-        configuration says: transformers would fill the gaps with random weights.
-    """
-    import transformers
-
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    if not folder.is_dir():
-        raise UserError(f"{folder}: is missing; `dvc repro` makes it")
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-        config.update({name: value for name, value in settings.items() if hasattr(config, name)})
-        model, loaded = getattr(transformers, kind).from_pretrained(
-            folder,
-            config=config,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # to name them below
-        )
-    except Exception as error:  # of three libraries, which raise what they like at a file that is not as it should be
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{folder}: holds no model that can be read ({reason})") from error
-    _check_weights(folder, model, loaded, new_head=new_head)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer, model
-
-
-BUFFERS = ("position_ids", "inv_freq", "masked_bias")  # older versions of transformers kept these constants too
-POOLER = "pooler"  # BERT's, of the first token: a head, but one that transformers counts to the encoder
-
-
-def _check_weights(folder: Path, model: Any, loaded: Mapping[str, Iterable[Any]], *, new_head: bool) -> None:
-    """Raise a `UserError` about weights that the model lacks, has too many, or has in another shape.
-
-    Of an encoder alone, and where the head is new, the weights of any head may be missing or left.
-    """
-    encoder = model.base_model
-    parts = {name.partition(".")[0] for name in encoder.state_dict()} - {POOLER}
-
-    def counts(name: str) -> bool:
-        if name.rpartition(".")[2] in BUFFERS:
-            return False
-        of_encoder = name.removeprefix(f"{model.base_model_prefix}.").partition(".")[0] in parts
-        return of_encoder if new_head or encoder is model else True
-
-    problems = {
-        "lack": loaded["missing_keys"],
-        "have too much,": loaded["unexpected_keys"],
-        "have in another shape": [name for name, *_ in loaded["mismatched_keys"]],
-    }
-    for how, names in problems.items():
-        if wrong := sorted(filter(counts, names)):
-            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-            raise UserError(
-                f"{folder}: the weights are not those of the {type(model).__name__} that config.json describes: they "
-                f"{how} {wrong[0]}{more}; fetch all files of the model anew"
-            )
-
-
-def token_limit(tokenizer: Any, model: Any) -> int:
-    """Tokens that both the tokenizer and the model's positions allow."""
-    return min(int(tokenizer.model_max_length), int(getattr(model.config, "max_position_embeddings", sys.maxsize)))
-
-
 # --- tokens ---------------------------------------------------------------------------------------------------------
 
 
@@ -155,15 +76,15 @@ def token_rows(columns: Any) -> list[Tokens]:
 def pad(sequences: Sequence[Tokens], padding: int) -> dict[str, torch.Tensor]:
     """Tensors (B, T) of every input, and the `attention_mask` that is 1 where a token is."""
     longest = max(len(tokens["input_ids"]) for tokens in sequences)
-    made = {
+    padded = {
         name: torch.tensor(
             [row[name] + [padding if name == "input_ids" else 0] * (longest - len(row[name])) for row in sequences]
         )
         for name in sequences[0]
     }
     lengths = torch.tensor([len(tokens["input_ids"]) for tokens in sequences])
-    made["attention_mask"] = (torch.arange(longest) < lengths[:, None]).long()
-    return made
+    padded["attention_mask"] = (torch.arange(longest) < lengths[:, None]).long()
+    return padded
 
 
 def distinct(texts: Sequence[str]) -> tuple[list[str], NDArray[Any]]:
@@ -229,12 +150,12 @@ def encode(encoder: Encoder, sequences: Sequence[Tokens], pooling: Pooling, plan
         part = batches[start : start + SHARD_TOKENS]
         rows = [i for batch in part for i in batch]
         file = shards / f"{number:05d}.safetensors"
-        found = _read_shard(file)
-        if found is None:
-            made = [_vectors(model, [sequences[i] for i in batch], padding, pooling, plan) for batch in part]
-            found = torch.cat(made).float().cpu().numpy()
-            write_state(file, {"vectors": found})
-        vectors[rows] = found
+        encoded = _read_shard(file)
+        if encoded is None:
+            pooled = [_vectors(model, [sequences[i] for i in batch], padding, pooling, plan) for batch in part]
+            encoded = torch.cat(pooled).float().cpu().numpy()
+            write_state(file, {"vectors": encoded})
+        vectors[rows] = encoded
         progress.update(sum(lengths[i] for i in rows))
     progress.close()
     return vectors

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from dla.core.artifacts import Metadata, read_tensors
@@ -38,3 +41,28 @@ def read_labelled(path: Path, split: str) -> tuple[Labelled, Metadata]:
         absent = next(name for number, name in enumerate(metadata["classes"]) if number not in seen)
         raise UserError(f"{path}: none of its {len(labels)} training texts is of class {absent!r}; take more examples")
     return Labelled(vectors, labels), metadata
+
+
+SHOWN = 80  # characters of a text that a point is labelled with
+
+
+def pack_beginnings(texts: Sequence[str]) -> NDArray[Any]:
+    """How each text begins as bytes of JSON (B,) uint8, for a file of tensors."""
+    shown = [text if len(text) <= SHOWN else text[: SHOWN - 1] + "…" for text in texts]
+    return np.frombuffer(json.dumps(shown).encode(), np.uint8)
+
+
+def read_beginnings(path: Path, split: str) -> list[str]:
+    """How each text of one split begins.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or broken.
+    """
+    tensors, _ = read_tensors(path, prefix=f"{split}.beginnings")
+    try:
+        beginnings: list[str] = json.loads(tensors[""].tobytes())
+    except ValueError:
+        raise UserError(f"{path}: the beginnings of the texts of {split} are damaged; {REMEDY}") from None
+    return beginnings

@@ -35,8 +35,8 @@ Leave = Callable[[int, Ending, int], str]  # number of the article, what comes a
 
 def beginning(tokenizer: Any, articles: Sequence[str]) -> Leave:
     """As much of an article as there is room for."""
-    found = tokenizer(list(articles), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    ends = [[end for _, end in offsets] for offsets in found["offset_mapping"]]
+    tokenized = tokenizer(list(articles), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    ends = [[end for _, end in offsets] for offsets in tokenized["offset_mapping"]]
 
     def leave(article: int, _: Ending, room: int) -> str:
         fits = room >= len(ends[article])
@@ -52,7 +52,7 @@ def nearest_sentences(tokenizer: Any, articles: Sequence[str]) -> Leave:
     the option has it; the sum is divided by the square root of the sentence's length. Sentences are taken from the
     highest sum down while there is room; the first is taken whatever its length.
     """
-    sentences = [[found for found in SENTENCE_END.split(article) if found.strip()] for article in articles]
+    sentences = [[part for part in SENTENCE_END.split(article) if part.strip()] for article in articles]
     words = [[frozenset(_words(sentence)) for sentence in article] for article in sentences]
     frequency = Counter(word for article in words for word in frozenset().union(*article))
     rarity = {word: math.log((len(articles) + 1) / (count + 1)) for word, count in frequency.items()}
@@ -67,8 +67,9 @@ def nearest_sentences(tokenizer: Any, articles: Sequence[str]) -> Leave:
         asked = twice.union(_words(ending.question))
         # fsum: a set has its words in another order in every process, and the sum must not depend on it.
         nearness = [
-            math.fsum(rarity[word] * (1 + (word in twice)) for word in asked & found) / math.sqrt(LENGTH + len(found))
-            for found in words[article]
+            math.fsum(rarity[word] * (1 + (word in twice)) for word in asked & sentence)
+            / math.sqrt(LENGTH + len(sentence))
+            for sentence in words[article]
         ]
         kept: list[int] = []
         for i in sorted(range(len(nearness)), key=lambda i: -nearness[i]):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler
+
+from dla.core.contents import REMEDY
+from dla.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -70,3 +74,10 @@ def fit_linear(vectors: Any, labels: NDArray[Any], c: float, iterations: int, *,
         weights = weights / scaler.scale_
         biases = biases - weights @ scaler.mean_
     return Linear(weights.astype(np.float32), biases.astype(np.float32))
+
+
+def require_shapes(tensors: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    """Raise a `UserError` unless the tensors of the file `path` have these shapes and are floating-point numbers."""
+    for name, shape in shapes.items():
+        if tensors[name].shape != shape or not np.issubdtype(tensors[name].dtype, np.floating):
+            raise UserError(f"{path}: {name} have the shape {tensors[name].shape}, not {shape}; {REMEDY}")

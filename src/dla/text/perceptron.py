@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 from torch import nn
 
+from dla.core.parsing import STRICT
+from dla.core.values import Count, Fraction, Seed
 from dla.models import mlp
 from dla.models.base.layers import keep_float32
+from dla.training.order import Order
+from dla.training.settings import Training
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class PerceptronSettings(Training):
+    """A multilayer perceptron on frozen features, and its training."""
+
+    widths: tuple[Count, ...]  # units of the hidden layers
+    dropout: Fraction = 0.0  # after every hidden layer
+    standardize: bool = True  # every feature to mean 0 and variance 1 first
+    seed: Seed
 
 
 class Standardize(nn.Module):
@@ -29,14 +46,56 @@ class Standardize(nn.Module):
         return (x - self.mean) * self.scale
 
 
-def perceptron(
-    mean: torch.Tensor, std: torch.Tensor, widths: Sequence[int], outputs: int, dropout: float
+def build_perceptron(
+    settings: PerceptronSettings, mean: torch.Tensor, std: torch.Tensor, outputs: int
 ) -> nn.Sequential:
-    """A multilayer perceptron from standardized features (B, D) to (B, outputs), its last layer in float32.
+    """A multilayer perceptron from features (B, D) to (B, outputs), its last layer in float32.
 
-    With mean 0 and standard deviation 1 it sees the features as they come.
+    Parameters
+    ----------
+    mean, std : (D,) of the features over the training rows, of no effect unless the settings say `standardize`
     """
-    settings = mlp.Settings(family="mlp", widths=tuple(widths), dropout=dropout)
-    net = mlp.build(settings, (len(mean), 1, 1), outputs)
+    if not settings.standardize:
+        mean, std = torch.zeros_like(mean), torch.ones_like(std)
+    shape = mlp.Settings(family="mlp", widths=settings.widths, dropout=settings.dropout)
+    net = mlp.build(shape, (len(mean), 1, 1), outputs)
     keep_float32(list(net.children())[-1])
     return nn.Sequential(Standardize(mean, std), net)
+
+
+def weights_of(net: nn.Module) -> dict[str, NDArray[Any]]:
+    """The weights of a net, by name."""
+    return {name: value.cpu().numpy() for name, value in net.state_dict().items()}
+
+
+class VectorBatches:
+    """Batches of vectors and targets; shuffled for training, in order without a seed.
+
+    Parameters
+    ----------
+    vectors : from rows (B,) int64 to inputs (B, ...) float32; made batch by batch, since products of features of
+        every option of every question would not fit in memory at once
+    targets : (N,) int64, on the device
+    """
+
+    def __init__(
+        self,
+        vectors: Callable[[torch.Tensor], torch.Tensor],
+        targets: torch.Tensor,
+        batch_size: int,
+        seed: int | None = None,
+    ) -> None:
+        self.vectors = vectors
+        self.targets = targets
+        self.order = Order(len(targets), batch_size, seed)
+
+    def __len__(self) -> int:
+        """Number of batches in an epoch."""
+        return len(self.order)
+
+    def epoch(self, number: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """The batches of epoch `number`."""
+        order, _ = self.order.epoch(number)
+        for rows in order.to(self.targets.device).split(self.order.batch_size):
+            if not self.order.is_dropped(len(rows)):
+                yield self.vectors(rows), self.targets[rows]

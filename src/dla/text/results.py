@@ -8,30 +8,27 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dla.core.artifacts import write_figure, write_metrics, write_table
+from dla.core.artifacts import Metadata, write_figure, write_metrics, write_table
 from dla.statistics.classifiers import PREDICTIONS, predictions
 from dla.text.confusion import confusion_figure
 from dla.text.scores import classification
 
 
 def write_results(
-    name: str,
-    classes: Sequence[str],
-    source: str,
-    found: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
-    more: Mapping[str, Any] | None = None,
+    name: str, facts: Metadata, predicted: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], chosen: Mapping[str, Any]
 ) -> None:
     """Write metrics, predictions and confusion matrix of the classifier `name`.
 
     Parameters
     ----------
-    source : embedded or hub
-    found : labels (N,) and probabilities (N, classes) for validation and test
-    more : further metrics
+    facts : of the data set
+    predicted : labels (N,) and probabilities (N, classes) by split
+    chosen : on validation, by the name that it has in the metrics
     """
-    scores = {split: classification(*pair, classes) for split, pair in found.items()}
-    write_metrics(Path(f"metrics/classify/{name}.json"), {"data": source, **scores, **(more or {})})
-    labels, probabilities = found["test"]
+    classes, source = facts["classes"], facts["source"]
+    scores = {split: classification(*predicted[split], classes) for split in ("validation", "test")}
+    write_metrics(Path(f"metrics/classify/{name}.json"), {"data": source, **scores, **chosen})
+    labels, probabilities = predicted["test"]
     write_confusion(name, classes, source, labels, probabilities.argmax(1))
 
 

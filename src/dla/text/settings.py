@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dla.core.parsing import STRICT
-from dla.core.values import Bounded, Count, Fraction, Label, Length, Name, Positive, Seed
+from dla.core.parsing import STRICT, Found
+from dla.core.values import Bounded, Count, Key, Label, Length, Name, Positive, Seed
 from dla.training.settings import Training
 
 # What is left of an article that is too long, beside question and option: as much of its beginning as there is room
@@ -32,30 +32,18 @@ class Embedding:
     examples: Count | None = None  # training rows; all of them if left out
 
 
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class LogisticRegressionHead:
-    """One-vs-rest logistic regression on frozen features."""
-
-    name: Literal["logreg"]
-    features: Name  # a key of `embed`
-    c: Candidates  # scikit-learn's C, the inverse of the regularisation's strength; of several validation chooses
-    standardize: bool = True  # every feature to mean 0 and variance 1 first
-    iterations: Count  # of L-BFGS, at most
+HEADS = Found("dla.text.heads", "name")
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class MLPHead(Training):
-    """A multilayer perceptron on frozen features."""
+class HeadSettings:
+    """What the settings of every classifier of frozen features have."""
 
-    name: Literal["mlp"]
-    features: Name  # a key of `embed`
-    widths: tuple[Count, ...]  # units of the hidden layers
-    dropout: Fraction = 0.0  # after every hidden layer
-    standardize: bool = True  # every feature to mean 0 and variance 1 first
-    seed: Seed
+    name: Key  # a module of dla.text.heads
+    features: Name  # a key of `embed`, of formulation text
 
 
-Head = Annotated[LogisticRegressionHead | MLPHead, Field(discriminator="name")]
+Head = Annotated[HeadSettings, HEADS]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -91,53 +79,32 @@ class FineTuning(Training):
 class Scatter:
     """t-SNE of one split's features."""
 
-    data: Name  # that of the features; names what the stage depends on
-    features: Name  # a key of `embed`
+    features: Name  # a key of `embed`, of formulation text
     split: Literal["train", "validation", "test"]
     points: Annotated[int, Field(ge=50), Bounded]  # random texts of the split
     perplexity: Annotated[float, Field(ge=1), Bounded]  # about how many neighbours a point has
     seed: Seed  # of the choice of points and of t-SNE
 
 
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Ranking(Training):
-    """A perceptron that scores every option of a question; the highest score is the answer."""
-
-    name: Literal["mlp"]
-    features: Name  # a key of `embed`
-    # What it sees of separate features: their mean; the option's alone; all side by side with their products. Joint
-    # features it sees as they are.
-    combine: Literal["mean", "option", "interaction", "joint"]
-    # Of right against wrong scores: margin, ratio (the laboratory's), softplus-ratio (ours), or cross-entropy.
-    loss: Literal["margin", "ratio", "softplus-ratio", "softmax"]
-    widths: tuple[Count, ...]  # units of the hidden layers
-    dropout: Fraction = 0.0  # after every hidden layer
-    standardize: bool = True  # every feature to mean 0 and variance 1 first
-    seed: Seed
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.label_smoothing and self.loss != "softmax":
-            raise ValueError(f"label_smoothing = {self.label_smoothing} is for loss: softmax alone")
-
-    @property
-    def is_control(self) -> bool:
-        """Whether it sees neither article nor question, so that what it gets right says nothing of reading."""
-        return self.combine == "option"
+SCORERS = Found("dla.text.scorers", "name")
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Rule:
-    """An answer to every question without any training, which what is trained has to beat."""
+class ScorerSettings:
+    """What the settings of every scorer of answers have."""
 
-    # longest: the option of most characters; cosine: the option whose features are nearest to article and question.
-    name: Literal["longest", "cosine"]
-    features: Name  # a key of `embed`, of formulation separate
+    name: Key  # a module of dla.text.scorers
+    features: Name  # a key of `embed`, of the formulation that the scorer takes
+
+    @property
+    def formulation(self) -> Literal["separate", "joint"]:
+        """Of the features that it takes."""
+        return "separate"
 
     @property
     def is_control(self) -> bool:
-        """Always: it has learned nothing."""
+        """Whether what it gets right says nothing of reading, as of a rule, which has learned nothing."""
         return True
 
 
-AnswerScorer = Annotated[Ranking | Rule, Field(discriminator="name")]
+AnswerScorer = Annotated[ScorerSettings, SCORERS]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from dla.core.artifacts import Metadata, read_texts
 from dla.core.errors import UserError
 from dla.text.linear import Linear, fit_best
 from dla.text.settings import WordCounts
@@ -39,14 +37,6 @@ class WordCounter:
 
 
 Labelled = tuple[Sequence[str], NDArray[Any]]  # texts and their classes (N,)
-
-
-def read_splits(prepared: Path) -> tuple[dict[str, Labelled], Metadata]:
-    """The texts and labels of each split of a prepared data set, and its facts."""
-    table, facts = read_texts(prepared)
-    splits = {split: table.filter(np.array(table["split"]) == split) for split in ("train", "validation", "test")}
-    labelled = {name: (rows["text"].to_pylist(), np.array(rows["label"], np.int64)) for name, rows in splits.items()}
-    return labelled, facts
 
 
 def fit_words(settings: WordCounts, train: Labelled, validation: Labelled) -> tuple[WordCounter, float]:

@@ -59,16 +59,12 @@ def _neighbour_accuracy(points: NDArray[Any], labels: NDArray[Any]) -> float:
     return float(cross_val_score(KNeighborsClassifier(NEIGHBOURS), points, labels, cv=5).mean())
 
 
-SHOWN = 80  # characters of a text that a point is labelled with
-
-
 def rows(
     plane: NDArray[Any], labels: NDArray[Any], classes: Sequence[str], texts: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """Rows of `COLUMNS`."""
     for (x, y), label, text in zip(plane.tolist(), labels, texts, strict=True):
-        shown = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-        yield {"x": round(x, 3), "y": round(y, 3), "class": classes[label], "text": shown}
+        yield {"x": round(x, 3), "y": round(y, 3), "class": classes[label], "text": text}
 
 
 def figure(plane: NDArray[Any], labels: NDArray[Any], classes: Sequence[str], title: str) -> Figure:

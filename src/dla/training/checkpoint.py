@@ -17,12 +17,13 @@ import torch
 from dla.core.artifacts import read_tensors, write_tensors
 from dla.core.contents import REMEDY
 from dla.core.errors import UserError
+from dla.core.success import on_success
 
 FOLDER = Path(".checkpoints")
 
 
 class Checkpoint:
-    """The place where one run keeps its state until it has succeeded.
+    """The place where one run keeps its state until the stage has succeeded (`dla.core.success`).
 
     Parameters
     ----------
@@ -35,6 +36,7 @@ class Checkpoint:
 
     def __init__(self, identity: Mapping[str, Any], files: list[Path]) -> None:
         self.folder = FOLDER / _identify(identity, files)
+        on_success(self.discard)
 
     @property
     def path(self) -> Path:
@@ -61,7 +63,7 @@ class Checkpoint:
         return state
 
     def discard(self) -> None:
-        """Forget the run, once all that it writes is written."""
+        """Forget the run."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

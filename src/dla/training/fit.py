@@ -57,15 +57,13 @@ class Epoch:
     """What one epoch came to."""
 
     number: int  # from 1
-    rate: float  # learning rate of the last step
+    learning_rate: float  # of the last step
     train: Scores  # while training: dropout and augmentation on, weights moving
     validation: Scores
     measured: dict[str, float] = field(default_factory=dict)  # what a probe found
 
 
 Observer = Callable[[Epoch], None]
-
-COLUMNS = ("run", "epoch", "split", "loss", "accuracy", "rate")
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Fitted:
         return self.history[self.kept_epoch - 1]
 
     def rows(self, run: str) -> Iterator[dict[str, Any]]:
-        """The curves as rows of `COLUMNS`, one per epoch and split."""
+        """The curves as rows of `curves.COLUMNS`, one per epoch and split."""
         for epoch in self.history:
             for split in ("train", "validation"):
                 scores: Scores = getattr(epoch, split)
@@ -90,7 +88,7 @@ class Fitted:
                     "epoch": epoch.number,
                     "split": split,
                     **asdict(scores),
-                    "rate": epoch.rate,
+                    "learning_rate": epoch.learning_rate,
                 }
 
 
@@ -132,7 +130,9 @@ def fit(
         scores = train_epoch(compute, model, train.epoch(number), objective, plan, steps)
         _require_finite("training loss", scores.loss, number, settings)
         measured = probe.epoch() if probe else {}
-        epoch = Epoch(number, steps.rate, scores, evaluate(compute, model, validation, objective, plan), measured)
+        epoch = Epoch(
+            number, steps.learning_rate, scores, evaluate(compute, model, validation, objective, plan), measured
+        )
         _require_finite("validation loss", epoch.validation.loss, number, settings)
         _require_finite("largest weight", _largest(model), number, settings)
         history.append(epoch)
@@ -296,7 +296,6 @@ def _resume(
                 averages[name] = torch.empty_like(parameter).copy_(value)
     device = next(model.parameters()).device
     history = [
-        Epoch(row["number"], row["rate"], Scores(**row["train"]), Scores(**row["validation"]), row["measured"])
-        for row in state["history"]
+        Epoch(**row | {split: Scores(**row[split]) for split in ("train", "validation")}) for row in state["history"]
     ]
     return history, state["best"], {name: value.to(device) for name, value in state["kept"].items()}

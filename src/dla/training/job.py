@@ -21,11 +21,10 @@ from dla.training.settings import Runtime, Tracking, Training
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished training; the checkpoint is to be discarded once its results are written."""
+    """A finished training, and how it was computed."""
 
     fitted: Fitted
     plan: Plan
-    checkpoint: Checkpoint
 
 
 @dataclass(frozen=True)
@@ -89,4 +88,4 @@ class Job:
                 probe=probe,
                 observers=observers,
             )
-        return Outcome(fitted, chosen, checkpoint)
+        return Outcome(fitted, chosen)

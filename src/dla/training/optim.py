@@ -100,13 +100,13 @@ class Steps:
         self.optimizer = optimizer
         self.next = first
         self.total = total
-        self.rate = settings.learning_rate
+        self.learning_rate = settings.learning_rate
         self.probe = probe
 
     def step(self) -> None:
-        self.rate = learning_rate_at(self.settings, self.next, self.total)
+        self.learning_rate = learning_rate_at(self.settings, self.next, self.total)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate
+            group["lr"] = self.learning_rate
         if self.probe is not None:
             self.probe.step()
         if self.settings.gradient_clip is not None:

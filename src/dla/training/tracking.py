@@ -161,7 +161,7 @@ def _scalars(epoch: Epoch) -> dict[str, float]:
         "loss/validation": epoch.validation.loss,
         "accuracy/train": epoch.train.accuracy,
         "accuracy/validation": epoch.validation.accuracy,
-        "rate": epoch.rate,
+        "learning_rate": epoch.learning_rate,
     }
 
 

@@ -15,9 +15,9 @@ from dla.core.artifacts import write_metrics, write_table
 from dla.training.settings import Runtime, Tracking
 from dla.vision.groups import GroupGradients
 from dla.vision.settings import ImageRun
-from dla.vision.train import Trained, train_image_run
+from dla.vision.train import TrainedClassifier, train_image_run
 
-CURVES = ("architecture", "seed", "epoch", "split", "loss", "accuracy", "rate")
+CURVES = ("architecture", "seed", "epoch", "split", "loss", "accuracy", "learning_rate")
 GRADIENTS = ("architecture", "seed", "epoch", "group", "mean", "variance", "norm")
 
 
@@ -26,7 +26,7 @@ class TrainedPair:
     """Both trainings of one seed, by the label of the contender."""
 
     seed: int
-    trained: Mapping[str, Trained]
+    trained: Mapping[str, TrainedClassifier]
 
     def curves(self) -> Iterator[dict[str, Any]]:
         """Rows of `CURVES`; the one row of the test split is of the epoch whose weights were kept."""
@@ -35,7 +35,8 @@ class TrainedPair:
             for row in trained.fitted.rows(label):
                 yield mark | {name: row[name] for name in CURVES if name in row}
             kept = trained.fitted.kept
-            yield mark | {"epoch": kept.number, "split": "test", **asdict(trained.test), "rate": kept.rate}
+            test = {"epoch": kept.number, "split": "test", **asdict(trained.test)}
+            yield mark | test | {"learning_rate": kept.learning_rate}
 
     def gradients(self) -> Iterator[dict[str, Any]]:
         """Rows of `GRADIENTS`, one per epoch and layer group."""
@@ -52,12 +53,10 @@ class TrainedPair:
                     }
 
     def write(self, metrics: Path, curves: Path, gradients: Path) -> None:
-        """Write all results, then forget the checkpoints."""
+        """Write all results."""
         write_table(curves, CURVES, self.curves())
         write_table(gradients, GRADIENTS, self.gradients())
         write_metrics(metrics, {label: trained.metrics() for label, trained in self.trained.items()})
-        for trained in self.trained.values():
-            trained.outcome.checkpoint.discard()
 
 
 def train_pair(seed: int, runs: Mapping[str, ImageRun], prepared: Path, runtime: Runtime, log: Tracking) -> TrainedPair:

@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.models.base.registry import InputShape, build, count_parameters
 from dla.statistics.classifiers import PREDICTIONS, predictions
-from dla.training.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, mode
+from dla.training.curves import COLUMNS
+from dla.training.fit import CrossEntropy, Fitted, Scores, evaluate, mode
 from dla.training.job import Job, Outcome
 from dla.training.optim import Probe
 from dla.training.runtime import seed_everything, start
@@ -26,7 +27,7 @@ from dla.vision.splits import read_training
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedClassifier:
     """A trained image classifier and what is known about it."""
 
     name: str
@@ -59,13 +60,12 @@ class Trained:
         return {"run": asdict(self.run), "input_shape": self.input_shape, **asdict(self.facts)}
 
     def write(self, weights: Path, metrics: Path, curves: Path, tested: Path) -> None:
-        """Write all results, then forget the checkpoint."""
+        """Write all results."""
         tensors = {name: value.cpu().numpy() for name, value in self.model.state_dict().items()}
         write_tensors(weights, tensors, self.metadata())
         write_metrics(metrics, self.metrics())
         write_table(curves, COLUMNS, self.fitted.rows(self.name))
         write_table(tested, PREDICTIONS, predictions(self.labels, self.predicted, self.facts.classes))
-        self.outcome.checkpoint.discard()
 
 
 def train_image_run(
@@ -75,7 +75,7 @@ def train_image_run(
     runtime: Runtime,
     log: Tracking,
     probe: Callable[[nn.Module], Probe] | None = None,
-) -> Trained:
+) -> TrainedClassifier:
     """Train `run` on the prepared data set, pick up where a killed process stopped, and test once at the end.
 
     Parameters
@@ -110,7 +110,9 @@ def train_image_run(
     test, _ = read_split(prepared, "test", device)
     testing = ImageBatches(test, facts, EVALUATION_BATCH)
     scores, predicted = evaluate(model, model, testing, CrossEntropy(), outcome.plan), predict(model, testing, outcome)
-    return Trained(name, model, run, facts, input_shape, outcome, scores, test.labels.cpu().numpy(), predicted)
+    return TrainedClassifier(
+        name, model, run, facts, input_shape, outcome, scores, test.labels.cpu().numpy(), predicted
+    )
 
 
 EVALUATION_BATCH = 256  # pictures; no gradients are kept, so memory is no concern

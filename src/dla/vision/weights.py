@@ -49,7 +49,7 @@ class Metadata:
     input_shape: tuple[Count, Count, Count]  # channels, height, width
 
 
-def read_classifier(name: str, folder: Path = FOLDER) -> Classifier:
+def load_classifier(name: str, folder: Path = FOLDER) -> Classifier:
     """The model that stage train@NAME left.
 
     Raises

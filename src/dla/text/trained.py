@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from dla.core.artifacts import Metadata, read_tensors
-from dla.core.contents import REMEDY, load_weights
+from dla.core.contents import REMEDY
 from dla.core.errors import UserError
 from dla.core.parameters import untrained
 from dla.core.parsing import parse_kept
 from dla.core.values import Length
-from dla.text.settings import Embedding, Head, LogisticRegressionHead, WordCounts
+from dla.text.settings import Embedding, Head, WordCounts
 
 FOLDER = Path("models/text")
 
@@ -56,14 +56,14 @@ class HeadMetadata(Facts):
 
 
 @dataclass(frozen=True)
-class TunedMetadata(Facts):
+class EncoderMetadata(Facts):
     """Beside an encoder that was trained itself."""
 
     pooling: Literal["cls", "mean"]
     max_tokens: Length
 
 
-def read_text_classifier(name: str, folder: Path = FOLDER) -> TextClassifier:
+def load_text_classifier(name: str, folder: Path = FOLDER) -> TextClassifier:
     """The classifier that a stage tfidf@NAME, classify@NAME or finetune@NAME left.
 
     Raises
@@ -78,19 +78,18 @@ def read_text_classifier(name: str, folder: Path = FOLDER) -> TextClassifier:
         there = [file.stem for file in folder.glob("*") if not file.stem.startswith("rank-")]  # those rank answers
         raise untrained(path, ["tfidf", "classify", "finetune"], sorted(there))
     tensors, metadata = read_tensors(path)
-    if "classes" not in metadata:
-        raise UserError(f"{path}: ranks answers, it does not classify texts")
     if "tfidf" in metadata:
         return _read_counter(path, tensors, metadata)
     return _read_head(path, tensors, metadata)
 
 
 def _read_counter(path: Path, tensors: dict[str, NDArray[Any]], metadata: Metadata) -> TextClassifier:
+    from dla.text.linear import require_shapes
     from dla.text.tfidf import read_words
 
     facts = parse_kept(CounterMetadata, metadata, path)
-    count = len(tensors["idf"])
-    _require_shapes(tensors, {"idf": (count,), "weights": (len(facts.classes), count)}, facts, path)
+    count, classes = len(tensors["idf"]), len(facts.classes)
+    require_shapes(tensors, {"idf": (count,), "weights": (classes, count), "biases": (classes,)}, path)
     try:
         counter = read_words(tensors, facts.tfidf)
         counter.probabilities([""])  # scikit-learn compares n-grams and their weights no sooner
@@ -101,28 +100,15 @@ def _read_counter(path: Path, tensors: dict[str, NDArray[Any]], metadata: Metada
 
 def _read_head(path: Path, tensors: dict[str, NDArray[Any]], metadata: Metadata) -> TextClassifier:
     """A head on frozen features: the encoder comes first."""
-    import torch
-
-    from dla.text.classify import softmax
+    from dla.text.classify import restore_head
     from dla.text.encode import encode, read_encoder, tokenize
-    from dla.text.linear import Linear
-    from dla.text.perceptron import perceptron
     from dla.training.runtime import CPU
 
+    _require_classes(path, metadata)
     facts = parse_kept(HeadMetadata, metadata, path)
-    embedding, head = facts.embed, facts.head
+    embedding = facts.embed
     encoder = read_encoder(Path("data/raw", embedding.encoder))
-    if isinstance(head, LogisticRegressionHead):
-        _require_shapes(tensors, {"weights": (len(facts.classes), encoder.width)}, facts, path)
-        of_vectors: Callable[[NDArray[Any]], NDArray[Any]] = Linear(tensors["weights"], tensors["biases"]).probabilities
-    else:
-        weights = {key: torch.from_numpy(value) for key, value in tensors.items()}
-        nothing = torch.zeros(encoder.width)
-        net = perceptron(nothing, nothing, head.widths, len(facts.classes), head.dropout)
-        load_weights(net, weights, path)
-
-        def of_vectors(vectors: NDArray[Any]) -> NDArray[Any]:
-            return softmax(net, torch.from_numpy(vectors), CPU)
+    of_vectors = restore_head(facts.head, tensors, encoder.width, len(facts.classes), path)
 
     def probabilities(texts: Sequence[str]) -> NDArray[Any]:
         tokens = tokenize(encoder.tokenizer, texts, min(embedding.max_tokens, encoder.limit))
@@ -132,26 +118,19 @@ def _read_head(path: Path, tensors: dict[str, NDArray[Any]], metadata: Metadata)
     return TextClassifier(facts.classes, facts.source, probabilities)
 
 
-def _require_shapes(
-    tensors: dict[str, NDArray[Any]], shapes: dict[str, tuple[int, ...]], facts: Facts, path: Path
-) -> None:
-    for name, shape in {**shapes, "biases": (len(facts.classes),)}.items():
-        if tensors[name].shape != shape or not np.issubdtype(tensors[name].dtype, np.floating):
-            raise UserError(f"{path}: {name} have the shape {tensors[name].shape}, not {shape}; {REMEDY}")
-
-
 def _read_finetuned(folder: Path) -> TextClassifier:
     import torch
     from scipy.special import softmax
 
     from dla.core.artifacts import read_metrics
-    from dla.text.encode import pad, read_pretrained, show_mean, token_limit, tokenize
+    from dla.pretrained import read_pretrained, token_limit
+    from dla.text.encode import pad, show_mean, tokenize
 
     content = read_metrics(folder / "dla.json")
-    if "classes" not in content:
-        raise UserError(f"{folder}: answers questions, it does not classify texts")
-    facts = parse_kept(TunedMetadata, content, folder / "dla.json")
+    _require_classes(folder, content)
+    facts = parse_kept(EncoderMetadata, content, folder / "dla.json")
     tokenizer, model = read_pretrained(folder, "AutoModelForSequenceClassification")
+    model.eval()
     if model.config.num_labels != len(facts.classes):
         raise UserError(f"{folder}: has {model.config.num_labels} outputs for {len(facts.classes)} classes; {REMEDY}")
     if facts.pooling == "mean":
@@ -160,9 +139,14 @@ def _read_finetuned(folder: Path) -> TextClassifier:
 
     @torch.inference_mode()
     def probabilities(texts: Sequence[str]) -> NDArray[Any]:
-        found = []
+        logits = []
         for tokens in tokenize(tokenizer, texts, limit):  # one by one: a few texts, and nothing to pad
-            found.append(model.eval()(**pad([tokens], 0)).logits[0].numpy())
-        return np.asarray(softmax(np.stack(found), axis=1))
+            logits.append(model(**pad([tokens], 0)).logits[0].numpy())
+        return np.asarray(softmax(np.stack(logits), axis=1))
 
     return TextClassifier(facts.classes, facts.source, probabilities)
+
+
+def _require_classes(path: Path, metadata: Metadata) -> None:
+    if "classes" not in metadata:
+        raise UserError(f"{path}: answers questions, it does not classify texts")

@@ -1,0 +1,3 @@
+"""Tables of curves: a row per run, epoch and split, whatever was trained."""
+
+COLUMNS = ("run", "epoch", "split", "loss", "accuracy", "learning_rate")
