@@ -8,7 +8,7 @@ import sys
 from dla.cli.candidates import offer_names
 from dla.cli.options import count
 from dla.cli.parser import Commands, Parser, add_command
-from dla.core.cores import cores
+from dla.core.pools import cores
 from dla.core.errors import UserError
 
 

@@ -18,7 +18,7 @@ from dla.rl.ppo import PPO
 from dla.rl.seeds import first_seed
 from dla.rl.settings import DQNRun, PPORun
 from dla.training.checkpoint import Checkpoint
-from dla.training.runtime import keep_freed_memory, seed_everything
+from dla.training.runtime import seed_everything
 
 ALGORITHMS: dict[str, Any] = {"dqn": DQN, "ppo": PPO}
 COLUMNS = ("run", "seed", "step", "policy", "return", "length", "success", "episodes")  # and what the algorithm tells
@@ -60,7 +60,6 @@ def train_agent(name: str, run: DQNRun | PPORun, seed: int) -> TrainedAgent:
         If the environment is not there, its spaces do not fit the algorithm, or the training diverges.
     """
     torch.set_num_threads(1)  # nets this small only wait for each other
-    keep_freed_memory()
     seed_everything(seed)
     try:
         environments = Place.of(run).make(run.copies)
@@ -160,22 +159,13 @@ class Progress:
             return
         self.algorithm.restore(state["algorithm"])
         if state["environments"] is not None:
-            self.environments.restore(_as_numpy(state["environments"]))
-        self.observations = np.asarray(state["observations"])
-        self.part, self.rows, self.told = state["part"], state["rows"], state["told"]
+            self.environments.restore(state["environments"])
+        self.observations, self.part = state["observations"], state["part"]
+        self.rows, self.told = state["rows"], state["told"]
 
 
 def _mean(values: Sequence[Any]) -> float | Literal[""]:
     return float(np.mean(values)) if values else ""
-
-
-def _as_numpy(node: Any) -> Any:
-    """A checkpoint gives tensors where arrays were."""
-    if isinstance(node, torch.Tensor):
-        return node.numpy()
-    if isinstance(node, dict):
-        return {key: _as_numpy(value) for key, value in node.items()}
-    return [_as_numpy(value) for value in node] if isinstance(node, list) else node
 
 
 def curves(run: DQNRun | PPORun) -> tuple[str, ...]:

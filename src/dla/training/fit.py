@@ -44,6 +44,13 @@ class Objective(Protocol):
     def __call__(self, model: Callable[..., Any], batch: Batch) -> tuple[torch.Tensor, torch.Tensor, int]: ...
 
 
+class EpochProbe(Probe, Protocol):
+    """Sums up what it saw when an epoch ends."""
+
+    def epoch(self) -> dict[str, float]:
+        """What was found since this was last called."""
+
+
 @dataclass(frozen=True)
 class Scores:
     """Loss and accuracy over a split, each answer counting once."""
@@ -102,7 +109,7 @@ def fit(
     checkpoint: Checkpoint,
     *,
     objective: Objective | None = None,
-    probe: Probe | None = None,
+    probe: EpochProbe | None = None,
     observers: Sequence[Observer] = (),
 ) -> Fitted:
     """Train `model` in place and leave it with the weights that `settings.keep` names.

@@ -15,9 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.models.registry import InputShape, build, count_parameters
 from dla.statistics.classifiers import PREDICTIONS, predictions
-from dla.training.fit import COLUMNS, CrossEntropy, Fitted, Scores, evaluate, mode
+from dla.training.fit import COLUMNS, CrossEntropy, EpochProbe, Fitted, Scores, evaluate, mode
 from dla.training.job import Job, Outcome
-from dla.training.optim import Probe
 from dla.training.runtime import seed_everything, start
 from dla.training.settings import Runtime, Tracking
 from dla.vision.batches import Augmentation, Facts, ImageBatches, read_split
@@ -73,7 +72,7 @@ def train_image_run(
     prepared: Path,
     runtime: Runtime,
     log: Tracking,
-    probe: Callable[[nn.Module], Probe] | None = None,
+    probe: Callable[[nn.Module], EpochProbe] | None = None,
 ) -> TrainedClassifier:
     """Train `run` on the prepared data set, pick up where a killed process stopped, and test once at the end.
 
