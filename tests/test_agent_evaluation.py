@@ -18,7 +18,7 @@ from dla.rl.dqn import DQN, QNet
 from dla.rl.environments import Place, Transition, make_environments
 from dla.rl.evaluate import actions, evaluate, judge
 from dla.rl.normalization import ReturnScale, Standardize
-from dla.rl.results import load_net, load_agent, write_agents
+from dla.rl.results import load_agent, load_net, write_agents
 from dla.rl.seeds import PARTS, SPAN, first_seed
 from dla.rl.settings import DQNRun, PPORun
 from dla.rl.train import TrainedAgent, train_agent

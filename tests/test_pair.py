@@ -70,7 +70,9 @@ def trained(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> di
     return {split: train_image_run("x", replace(run, split_seed=split), digits, runtime, log) for split in (1, 2)}
 
 
-def test_a_split_is_part_of_what_is_trained_and_the_test_pictures_are_not(trained: dict[int, TrainedClassifier]) -> None:
+def test_a_split_is_part_of_what_is_trained_and_the_test_pictures_are_not(
+    trained: dict[int, TrainedClassifier],
+) -> None:
     first, second = (trained[split].metadata() for split in (1, 2))
     assert first["mean"] != second["mean"]  # a model is fed as it was trained
     assert first["run"] | {"split_seed": 2} == second["run"]

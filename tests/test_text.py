@@ -23,7 +23,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from torch.nn import functional as F
 
 from dla.cli.main import main
-from dla.core.artifacts import read_metrics, read_table, read_tensors, read_texts, write_tensors, write_texts
+from dla.core.artifacts import read_metrics, read_table, read_texts, write_tensors, write_texts
 from dla.core.errors import UserError
 from dla.core.success import until_success
 from dla.data import embedded

@@ -8,8 +8,8 @@ import sys
 from dla.cli.candidates import offer_names
 from dla.cli.options import count
 from dla.cli.parser import Commands, Parser, add_command
-from dla.core.pools import cores
 from dla.core.errors import UserError
+from dla.core.pools import cores
 
 
 def add(commands: Commands[Parser]) -> None:

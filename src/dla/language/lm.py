@@ -189,7 +189,9 @@ class TrainedLanguageModel:
         return "\n".join(f"--- {self.name} ({about}), {title} ---\n\n{text}\n" for title, text in self.samples.items())
 
 
-def train_lm(name: str, settings: LanguageModel, prepared: Path, runtime: Runtime, log: Tracking) -> TrainedLanguageModel:
+def train_lm(
+    name: str, settings: LanguageModel, prepared: Path, runtime: Runtime, log: Tracking
+) -> TrainedLanguageModel:
     """Train a model of the prepared text, resume a killed run, test the kept weights once, and let them write.
 
     The validation text chooses the epoch; bits per character and quality are of the test text, which chooses nothing.

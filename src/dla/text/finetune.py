@@ -14,7 +14,7 @@ from scipy.special import softmax
 from torch import nn
 
 from dla.core.artifacts import Metadata, atomic, read_texts, write_metrics
-from dla.models.layers import keep_float32, replace_dropout
+from dla.models.layers import Float32Linear, replace_dropout
 from dla.models.registry import count_parameters
 from dla.text.batches import TokenBatches
 from dla.text.embed import LEVELS, levels, split_rows, targets
@@ -42,8 +42,8 @@ class Packed(nn.Module):
         super().__init__()
         self.model = model
         self.types = types
-        last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
-        keep_float32(last)
+        name, last = [named for named in model.named_modules() if isinstance(named[1], nn.Linear)][-1]
+        model.set_submodule(name, Float32Linear(last))
 
     def forward(self, packed: torch.Tensor) -> torch.Tensor:  # (B, [options,] 3, T) -> (B, classes or options)
         tokens, mask, types = packed.unbind(-2)
@@ -99,7 +99,9 @@ class TrainedEncoder:
             )
 
 
-def finetune(name: str, settings: FineTuning, prepared: Path, folder: Path, runtime: Runtime, log: Tracking) -> TrainedEncoder:
+def finetune(
+    name: str, settings: FineTuning, prepared: Path, folder: Path, runtime: Runtime, log: Tracking
+) -> TrainedEncoder:
     """Train the encoder of `folder` on the prepared data set, resume a killed run, and test once at the end.
 
     Raises

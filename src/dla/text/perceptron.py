@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
-from dla.models.layers import keep_float32
+from dla.models.layers import Float32Linear
 from dla.models.mlp import mlp
 from dla.models.settings import MLPModel
 
@@ -38,6 +39,6 @@ def perceptron(
     With mean 0 and standard deviation 1 it sees the features as they come.
     """
     settings = MLPModel(family="mlp", name="mlp", widths=tuple(widths), dropout=dropout)
-    net = mlp(settings, (len(mean), 1, 1), outputs)
-    keep_float32(list(net.children())[-1])
-    return nn.Sequential(Standardize(mean, std), net)
+    layers: list[Any] = [*mlp(settings, (len(mean), 1, 1), outputs).children()]
+    layers[-1] = Float32Linear(layers[-1])
+    return nn.Sequential(Standardize(mean, std), nn.Sequential(*layers))

@@ -139,9 +139,10 @@ def fit(
         scores = train_epoch(compute, model, train.epoch(number), objective, plan, steps)
         _require_finite("training loss", scores.loss, number, settings)
         measured = probe.epoch() if probe else {}
-        epoch = Epoch(number, steps.learning_rate, scores, evaluate(compute, model, validation, objective, plan), measured)
-        _require_finite("validation loss", epoch.validation.loss, number, settings)
+        validated = evaluate(compute, model, validation, objective, plan)
+        _require_finite("validation loss", validated.loss, number, settings)
         _require_finite("largest weight", _largest(model), number, settings)
+        epoch = Epoch(number, steps.learning_rate, scores, validated, measured)
         history.append(epoch)
         if best == 0 or _is_better(epoch, history[best - 1], settings.keep):
             best, kept = number, {name: value.detach().clone() for name, value in model.state_dict().items()}
@@ -303,7 +304,6 @@ def _resume(
                 averages[name] = torch.empty_like(parameter).copy_(value)
     device = next(model.parameters()).device
     history = [
-        Epoch(**row | {split: Scores(**row[split]) for split in ("train", "validation")})
-        for row in state["history"]
+        Epoch(**row | {split: Scores(**row[split]) for split in ("train", "validation")}) for row in state["history"]
     ]
     return history, state["best"], {name: value.to(device) for name, value in state["kept"].items()}

@@ -108,7 +108,9 @@ def train_image_run(
     test, _ = read_split(prepared, "test", device)
     testing = ImageBatches(test, facts, EVALUATION_BATCH)
     scores, predicted = evaluate(model, model, testing, CrossEntropy(), outcome.plan), predict(model, testing, outcome)
-    return TrainedClassifier(name, model, run, facts, input_shape, outcome, scores, test.labels.cpu().numpy(), predicted)
+    return TrainedClassifier(
+        name, model, run, facts, input_shape, outcome, scores, test.labels.cpu().numpy(), predicted
+    )
 
 
 EVALUATION_BATCH = 256  # pictures; no gradients are kept, so memory is no concern
