@@ -14,14 +14,8 @@ from dla.core.errors import UserError
 from dla.language.lm import NextToken
 from dla.text.losses import RankingLoss
 from dla.training.checkpoint import Checkpoint
-from dla.training.fit import (
-    CrossEntropy,
-    Epoch,
-    Fitted,
-    evaluate,
-    fit,
-    mode,
-)
+from dla.training.epoch import CrossEntropy, evaluate, mode
+from dla.training.fit import Epoch, Fitted, fit
 from dla.training.optim import Steps, build_optimizer, learning_rate_at
 from dla.training.runtime import Plan
 from dla.training.settings import Training

@@ -20,7 +20,7 @@ from dla.text.features import Labelled, read_labelled
 from dla.text.linear import fit_best
 from dla.text.perceptron import perceptron
 from dla.text.settings import LogisticRegressionHead, MLPHead
-from dla.training.fit import mode
+from dla.training.epoch import mode
 from dla.training.job import Job, Outcome
 from dla.training.runtime import Plan, seed_everything, start
 from dla.training.settings import Runtime, Tracking

@@ -23,7 +23,7 @@ from dla.text.joint import joint_tokens
 from dla.text.losses import RankingLoss
 from dla.text.scores import LETTERS, answer_metrics, chosen_options, classification
 from dla.text.settings import Excerpt, FineTuning
-from dla.training.fit import CrossEntropy, mode
+from dla.training.epoch import CrossEntropy, mode
 from dla.training.job import Job, Outcome
 from dla.training.runtime import Plan, seed_everything, start
 from dla.training.settings import Runtime, Tracking

@@ -19,7 +19,8 @@ from dla.text.losses import RankingLoss
 from dla.text.perceptron import perceptron
 from dla.text.scores import LETTERS, answer_metrics, chosen_options
 from dla.text.settings import Ranking
-from dla.training.fit import COLUMNS, mode
+from dla.training.epoch import mode
+from dla.training.fit import COLUMNS
 from dla.training.job import Job, Outcome
 from dla.training.runtime import Plan, seed_everything, start
 from dla.training.settings import Runtime, Tracking

@@ -13,7 +13,8 @@ from dla.core.errors import UserError
 from dla.models.registry import count_parameters
 from dla.training import tracking
 from dla.training.checkpoint import Checkpoint
-from dla.training.fit import Batches, EpochProbe, Fitted, Objective, fit
+from dla.training.epoch import Batches, Objective
+from dla.training.fit import EpochProbe, Fitted, fit
 from dla.training.runtime import Plan, plan
 from dla.training.settings import Runtime, Tracking, Training
 

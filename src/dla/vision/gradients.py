@@ -15,7 +15,7 @@ from torch import nn
 
 from dla.models.registry import build
 from dla.models.settings import DeepCNNModel
-from dla.training.fit import CrossEntropy, train_epoch
+from dla.training.epoch import CrossEntropy, train_epoch
 from dla.training.optim import Steps, build_optimizer
 from dla.training.runtime import Plan, seed_everything, start
 from dla.training.settings import Runtime, Training

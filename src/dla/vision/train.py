@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.models.registry import InputShape, build, count_parameters
 from dla.statistics.classifiers import PREDICTIONS, predictions
-from dla.training.fit import COLUMNS, CrossEntropy, EpochProbe, Fitted, Scores, evaluate, mode
+from dla.training.epoch import CrossEntropy, Scores, evaluate, mode
+from dla.training.fit import COLUMNS, EpochProbe, Fitted
 from dla.training.job import Job, Outcome
 from dla.training.runtime import seed_everything, start
 from dla.training.settings import Runtime, Tracking
