@@ -82,10 +82,9 @@ class Pass:
 
 def ours(run: Run, seed: int) -> Pass:
     from dla.rl.train import ALGORITHMS
-    from dla.training.runtime import keep_freed_memory, seed_everything
+    from dla.training.runtime import seed_everything
 
     torch.set_num_threads(1)
-    keep_freed_memory()
     seed_everything(seed)
     environments = Place.of(run).make(run.copies)
     algorithm = ALGORITHMS[run.name](run, environments)

@@ -26,7 +26,7 @@ from dla.language.lm import Logits, NextToken, RandomPassages, build_gpt
 from dla.language.settings import LanguageModel, Sampling
 from dla.params.file import load_params
 from dla.training import runtime
-from dla.training.fit import train_epoch
+from dla.training.epoch import train_epoch
 from dla.training.optim import Steps, build_optimizer
 
 VOCABULARY = 69

@@ -5,7 +5,7 @@
     python bench/train.py cifar10-cnn --compile   # ours compiled against ours eager
 
 Student: a DataLoader with 4 workers, torchvision's ToTensor and Normalize per image, float32, eager, NCHW, and
-`loss.item()` per batch. Ours: `dla.training.fit.train_epoch` as `dvc repro` runs it. Same model, batch size and
+`loss.item()` per batch. Ours: `dla.training.epoch.train_epoch` as `dvc repro` runs it. Same model, batch size and
 optimizer, at the laboratories' full widths. Every pass has a process of its own and the two take turns, so that neither
 a setting of one nor a change of the machine's speed counts for the other. Pixels are random: their values cost nothing.
 """
@@ -30,7 +30,7 @@ from torchvision import transforms
 from dla.models.base.registry import build
 from dla.params.file import load_params
 from dla.training import runtime
-from dla.training.fit import CrossEntropy, train_epoch
+from dla.training.epoch import CrossEntropy, train_epoch
 from dla.training.optim import Steps, build_optimizer
 from dla.vision.batches import Facts, ImageBatches, Split
 from dla.vision.settings import ImageRun

@@ -15,7 +15,7 @@ from torch import nn
 
 from dla.models import deep_cnn, resnet
 from dla.models.base.registry import build, layer_groups
-from dla.training.fit import CrossEntropy
+from dla.training.epoch import CrossEntropy
 from dla.training.settings import Runtime
 from dla.vision.batches import ImageBatches, read_split
 from dla.vision.gradients import (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
-from dla.models.base.layers import Dropout, ZeroPadding
+from dla.models.base.layers import Dropout, Float32Linear, ZeroPadding
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -57,3 +58,17 @@ def test_zero_padding_keeps_every_second_pixel_and_adds_empty_channels() -> None
     assert padded.shape == (1, 5, 2, 2)
     assert torch.equal(padded[:, :2], x[:, :, ::2, ::2])
     assert padded[:, 2:].abs().max() == 0
+
+
+def test_a_layer_in_float32_keeps_its_weights_and_their_names_and_knows_no_autocast() -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Linear(8, 3), torch.randn(4, 8)
+    drawn = torch.get_rng_state()
+    exact = Float32Linear(layer)
+    assert torch.equal(torch.get_rng_state(), drawn)  # or every weight after it would be another
+    assert [*exact.state_dict()] == [*layer.state_dict()]
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded, found = layer(x), exact(x)
+    assert rounded.dtype == torch.bfloat16
+    assert torch.equal(found, layer(x))
+    assert exact.weight is layer.weight

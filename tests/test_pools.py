@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from dla.core.pools import cores
+
 from .conftest import ROOT
 
 Change = Callable[[Path, dict[str, object]], None]
@@ -124,3 +126,14 @@ print((time.process_time() - whole - main) / main)
 """
     (others,) = output(code)
     assert float(others) < 0.5  # about 0.04, and 0.98 if they spin
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system gives cores to no process")
+def test_cores_are_those_that_this_process_may_use() -> None:
+    allowed = os.sched_getaffinity(0)
+    assert cores() == len(allowed)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)

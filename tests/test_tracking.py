@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dla.core.errors import UserError
-from dla.training.fit import Epoch, Scores
+from dla.training.epoch import Scores
+from dla.training.fit import Epoch
 from dla.training.settings import Tracking
 from dla.training.tracking import observers
 

@@ -8,9 +8,9 @@ import sys
 from dla.cli.completion import offer_names
 from dla.cli.options import count
 from dla.cli.parser import Commands, Parser, add_command
-from dla.core.cores import cores
 from dla.core.errors import UserError
 from dla.core.parameters import read_names
+from dla.core.pools import cores
 
 
 def add(commands: Commands[Parser]) -> None:

@@ -1,4 +1,4 @@
-"""The thread pools of the libraries that compute: of one thread, and asleep while idle, whatever the shell says.
+"""Cores, and thread pools of the libraries that compute: of one thread, asleep while idle, whatever the shell says.
 
 How many threads share a sum decides in which order its parts are added, and so its last bits. Therefore their number
 comes from params.yaml alone: whoever may use more than one says so to the library (`dla.training.runtime.start`).
@@ -28,6 +28,14 @@ OTHERS = (  # would change a number of threads behind its back
     "OMP_DYNAMIC",
     "OMP_THREAD_LIMIT",
 )
+
+
+MOST_THREADS = 1024  # more than any machine has cores: a slip, and a system that makes no more ends the process
+
+
+def cores() -> int:
+    """The cores that this process may use: of a shared machine often not all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def limit(threads: int = 1) -> None:

@@ -15,7 +15,6 @@ from dla.core.parent import end_with_dvc
 from dla.core.success import until_success
 
 pools.limit()  # before the script imports a library that has one
-process.begin_imports()  # those of the script that imports this module, until it calls `run`
 end_with_dvc()  # now: while libraries are imported, seconds pass
 
 
@@ -33,7 +32,6 @@ def run(main: Callable[..., None], description: str | None, what: str | None = N
     if what is not None:
         parser.add_argument("name", help=what)
     arguments = list(vars(parser.parse_args()).values())
-    process.end_imports()
     pools.limit()  # anew: who forked this process from a warm one may have given it another shell's variables
     try:
         with _as_lines(), claim("@".join([Path(sys.argv[0]).stem, *arguments])), until_success():

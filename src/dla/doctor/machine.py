@@ -7,8 +7,8 @@ import math
 import subprocess
 import sys
 
-from dla.core.cores import cores
 from dla.core.errors import UserError
+from dla.core.pools import cores
 from dla.doctor.finding import Finding
 from dla.training.settings import Runtime
 

@@ -21,7 +21,8 @@ from dla.language.stream import stream
 from dla.language.verse import Passage, quality
 from dla.models.base.layers import replace_dropout
 from dla.models.base.registry import count_parameters
-from dla.training.fit import Fitted, Scores, evaluate, mode
+from dla.training.epoch import Scores, evaluate, mode
+from dla.training.fit import Fitted
 from dla.training.job import Job, Outcome
 from dla.training.runtime import seed_everything, start
 from dla.training.settings import Runtime, Tracking

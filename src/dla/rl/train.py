@@ -20,7 +20,7 @@ from dla.rl.evaluate import Evaluation, judge
 from dla.rl.seeds import first_seed
 from dla.rl.settings import AgentSettings
 from dla.training.checkpoint import Checkpoint
-from dla.training.runtime import keep_freed_memory, seed_everything
+from dla.training.runtime import seed_everything
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,6 @@ def train_agent(name: str, settings: AgentSettings, seed: int) -> TrainedAgent:
         If the environment is not there, its spaces do not fit the algorithm, or the training diverges.
     """
     torch.set_num_threads(1)  # nets this small only wait for each other
-    keep_freed_memory()
     seed_everything(seed)
     try:
         environments = Place.of(settings).make(settings.copies)

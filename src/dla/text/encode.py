@@ -108,7 +108,10 @@ def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Te
 
 
 def show_mean(model: nn.Module) -> None:
-    """Let the head of a model see the mean over all tokens wherever it would look at the first token's vector."""
+    """Let the head of a model see the mean over all tokens wherever it would look at the first token's vector.
+
+    By a hook: a module around the encoder would put a name of its own before those of all weights that are written.
+    """
 
     def replace(_: nn.Module, __: Any, inputs: dict[str, Any], output: Any) -> Any:
         mean = pool(output.last_hidden_state.float(), inputs["attention_mask"], "mean")

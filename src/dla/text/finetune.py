@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dla.core.artifacts import Metadata, atomic, write_metrics
-from dla.models.base.layers import keep_float32, replace_dropout
+from dla.models.base.layers import Float32Linear, replace_dropout
 from dla.models.base.registry import count_parameters
 from dla.pretrained import read_pretrained, token_limit
 from dla.text.batches import TokenBatches
@@ -21,7 +21,7 @@ from dla.text.encode import Tokens, show_mean
 from dla.text.prepared import levels, read_splits
 from dla.text.settings import FineTuning
 from dla.text.tasks import Task, task_of
-from dla.training.fit import mode
+from dla.training.epoch import mode
 from dla.training.job import Job, Outcome
 from dla.training.runtime import Plan, seed_everything, start
 from dla.training.settings import Runtime, Tracking
@@ -40,8 +40,8 @@ class Packed(nn.Module):
         super().__init__()
         self.model = model
         self.types = types
-        last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
-        keep_float32(last)
+        name, last = [named for named in model.named_modules() if isinstance(named[1], nn.Linear)][-1]
+        model.set_submodule(name, Float32Linear(last))
 
     def forward(self, packed: torch.Tensor) -> torch.Tensor:  # (B, [options,] 3, T) -> (B, classes or options)
         tokens, mask, types = packed.unbind(-2)
@@ -85,11 +85,6 @@ class TrainedEncoder:
             write_metrics(
                 temporary / "dla.json", {**self.facts, "max_tokens": self.max_tokens, "pooling": self.pooling}
             )
-
-
-# Attention's own weights are not dropped, under any name a configuration has for it: attention that drops cannot be
-# fused, and on two CPU cores a training step then takes 1.5 times as long.
-WHOLE_ATTENTION = {"attention_probs_dropout_prob": 0.0, "attention_dropout": 0.0, "attn_pdrop": 0.0}
 
 
 def finetune(

@@ -13,7 +13,7 @@ from torch import nn
 from dla.core.parsing import STRICT
 from dla.core.values import Count, Fraction, Seed
 from dla.models import mlp
-from dla.models.base.layers import keep_float32
+from dla.models.base.layers import Float32Linear
 from dla.training.order import Order
 from dla.training.settings import Training
 
@@ -58,9 +58,9 @@ def build_perceptron(
     if not settings.standardize:
         mean, std = torch.zeros_like(mean), torch.ones_like(std)
     shape = mlp.Settings(family="mlp", widths=settings.widths, dropout=settings.dropout)
-    net = mlp.build(shape, (len(mean), 1, 1), outputs)
-    keep_float32(list(net.children())[-1])
-    return nn.Sequential(Standardize(mean, std), net)
+    layers: list[Any] = [*mlp.build(shape, (len(mean), 1, 1), outputs).children()]
+    layers[-1] = Float32Linear(layers[-1])
+    return nn.Sequential(Standardize(mean, std), nn.Sequential(*layers))
 
 
 def weights_of(net: nn.Module) -> dict[str, NDArray[Any]]:

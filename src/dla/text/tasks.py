@@ -17,7 +17,7 @@ from dla.text.losses import RankingLoss
 from dla.text.prepared import LEVELS, levels, numbers
 from dla.text.scores import LETTERS, answer_metrics, chosen_options, classification
 from dla.text.settings import FineTuning
-from dla.training.fit import CrossEntropy, Objective
+from dla.training.epoch import CrossEntropy, Objective
 
 
 class Task(Protocol):

@@ -44,15 +44,15 @@ class Checkpoint:
         return self.folder / "state.safetensors"
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Keep `state`, nested dicts and lists of tensors and JSON values, and every random state."""
-        write_state(self.path, _to_arrays({"run": self.folder.name, "state": state, "random": _random_states()}))
+        """Keep `state`, as `write_state` takes it, and every random state."""
+        write_state(self.path, {"run": self.folder.name, "state": state, "random": _random_states()})
 
     def load(self) -> dict[str, Any] | None:
         """The state last kept, with every random state set back to what it was; None if there is none of this run."""
         if not self.path.exists():
             return None
         try:
-            kept = _to_tensors(read_state(self.path))
+            kept = read_state(self.path)
         except UserError:  # a damaged checkpoint costs its epochs, not the run
             kept = {}
         if kept.get("run") != self.folder.name:
@@ -94,46 +94,27 @@ def _set_random_states(states: Mapping[str, Any]) -> None:
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
     name, keys, *rest = states["numpy"]
-    np.random.set_state((name, keys.numpy(), *rest))  # noqa: NPY002
+    np.random.set_state((name, keys, *rest))  # noqa: NPY002
     torch.set_rng_state(states["torch"])
     if "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"])
-
-
-def _to_arrays(node: Any) -> Any:
-    if isinstance(node, torch.Tensor):
-        return node.detach().cpu().contiguous().numpy()
-    if isinstance(node, Mapping):
-        return {key: _to_arrays(value) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [_to_arrays(value) for value in node]
-    return node
-
-
-def _to_tensors(node: Any) -> Any:
-    if isinstance(node, np.ndarray):
-        return torch.from_numpy(node)
-    if isinstance(node, dict):
-        return {key: _to_tensors(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_to_tensors(value) for value in node]
-    return node
 
 
 # --- nested state as one file ------------------------------------------------------------------------------------
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write nested dicts and lists of arrays and JSON values as one safetensors file, without pickle.
+    """Write nested dicts and lists of tensors, arrays and JSON values as one safetensors file, without pickle.
 
     The file says what its content comes to, so that a flipped bit is found.
     """
-    tensors: dict[str, np.ndarray[Any, Any]] = {}
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
 
     def strip(node: Any) -> Any:
-        if isinstance(node, np.ndarray):
-            tensors[str(len(tensors))] = node
-            return {"$tensor": str(len(tensors) - 1)}
+        if isinstance(node, torch.Tensor | np.ndarray):
+            name = str(len(arrays))
+            arrays[name] = node if isinstance(node, np.ndarray) else node.detach().cpu().contiguous().numpy()
+            return {"$array" if isinstance(node, np.ndarray) else "$tensor": name}
         if isinstance(node, Mapping):
             return {"$items": [[key, strip(value)] for key, value in node.items()]}  # keys need not be strings
         if isinstance(node, list | tuple):
@@ -141,29 +122,29 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
         return node
 
     tree = strip(state)
-    write_tensors(path, tensors, {"tree": tree, "digest": _digest(tensors, tree)})
+    write_tensors(path, arrays, {"tree": tree, "digest": _digest(arrays, tree)})
 
 
-def _digest(tensors: Mapping[str, np.ndarray[Any, Any]], tree: Any) -> str:
+def _digest(arrays: Mapping[str, np.ndarray[Any, Any]], tree: Any) -> str:
     digest = hashlib.blake2b(json.dumps(tree, sort_keys=True).encode(), digest_size=16)
-    for name, tensor in sorted(tensors.items()):
-        written = np.ascontiguousarray(tensor)  # which makes a vector of a single number
+    for name, array in sorted(arrays.items()):
+        written = np.ascontiguousarray(array)  # which makes a vector of a single number
         digest.update(f"{name} {written.dtype} {written.shape}".encode())
         digest.update(written.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What `write_state` wrote; tuples come back as lists.
+    """What `write_state` wrote, tensors on the CPU; tuples come back as lists.
 
     Raises
     ------
     UserError
         If the file is missing, or is not to the bit what was written.
     """
-    tensors, metadata = read_tensors(path)
+    arrays, metadata = read_tensors(path)
     tree = metadata["tree"]
-    if metadata["digest"] != _digest(tensors, tree):
+    if metadata["digest"] != _digest(arrays, tree):
         raise UserError(f"{path}: is not what was written; {REMEDY}")
 
     def fill(node: Any) -> Any:
@@ -171,8 +152,10 @@ def read_state(path: Path) -> dict[str, Any]:
             return [fill(value) for value in node]
         if not isinstance(node, dict):
             return node
+        if "$array" in node:
+            return arrays[node["$array"]]
         if "$tensor" in node:
-            return tensors[node["$tensor"]]
+            return torch.from_numpy(arrays[node["$tensor"]])
         return {key: fill(value) for key, value in node["$items"]}
 
     state: dict[str, Any] = fill(tree)

@@ -13,8 +13,8 @@ from dla.core.errors import UserError
 from dla.models.base.registry import count_parameters
 from dla.training import tracking
 from dla.training.checkpoint import Checkpoint
-from dla.training.fit import Batches, Fitted, Objective, fit
-from dla.training.optim import Probe
+from dla.training.epoch import Batches, Objective
+from dla.training.fit import EpochProbe, Fitted, fit
 from dla.training.runtime import Plan, plan
 from dla.training.settings import Runtime, Tracking, Training
 
@@ -45,7 +45,7 @@ class Job:
         flops: float,
         *,
         objective: Objective | None = None,
-        probe: Probe | None = None,
+        probe: EpochProbe | None = None,
     ) -> Outcome:
         """Train `model` in place, on from where a killed process stopped, and leave it with the weights to keep.
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
-from collections.abc import Callable
 from typing import Any, Protocol
 
-import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
@@ -20,9 +16,6 @@ class Probe(Protocol):
 
     def step(self) -> None:
         """Called when the gradients of a batch are there."""
-
-    def epoch(self) -> dict[str, float]:
-        """What was found since this was last called."""
 
 
 def build_optimizer(model: nn.Module, settings: Training) -> Optimizer:
@@ -37,26 +30,14 @@ def build_optimizer(model: nn.Module, settings: Training) -> Optimizer:
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
-    rate = settings.learning_rate
-    if settings.optimizer == "sgd":
-        nesterov = settings.momentum > 0
-        return _without_compiler(SGD)(groups, rate, momentum=settings.momentum, nesterov=nesterov, fused=True)
-    betas = (0.9, settings.beta2)
-    if settings.optimizer == "adam":
-        return _without_compiler(Adam)(groups, rate, betas, fused=True)
-    return _without_compiler(AdamW)(groups, rate, betas, weight_decay=0.0, fused=True)
-
-
-@functools.cache
-def _without_compiler(kind: type[Optimizer]) -> Callable[..., Optimizer]:
-    """`kind` without the decorators that keep torch.compile from tracing it.
-
-    Their first call imports the whole compiler, which takes as long as torch itself. Nothing here compiles an
-    optimizer, so they would guard against nothing.
-    """
-    methods = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
-    plain = {name: inspect.unwrap(getattr(kind, name)) for name in methods}
-    return type(kind.__name__, (kind,), {**plain, "step": torch.no_grad()(inspect.unwrap(kind.step))})
+    learning_rate, momentum, betas = settings.learning_rate, settings.momentum, (0.9, settings.beta2)
+    match settings.optimizer:
+        case "sgd":
+            return SGD(groups, learning_rate, momentum=momentum, nesterov=momentum > 0, fused=True)
+        case "adam":
+            return Adam(groups, learning_rate, betas, fused=True)
+        case "adamw":
+            return AdamW(groups, learning_rate, betas, weight_decay=0.0, fused=True)
 
 
 def learning_rate_at(settings: Training, step: int, total: int) -> float:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import random
 import shutil
-import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +58,6 @@ def start(runtime: Runtime) -> torch.device:
     torch.set_deterministic_debug_mode("error")  # without the compiler, whose import takes a second
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing here reads memory it did not write
     torch.backends.cudnn.benchmark = False
-    keep_freed_memory()
     return choose_device(runtime.device)
 
 
@@ -124,17 +121,3 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 (libraries draw from the global generator)
     torch.manual_seed(seed)
-
-
-def keep_freed_memory() -> None:
-    """Tell glibc to keep freed blocks instead of handing them back to the kernel.
-
-    A training step frees and allocates the same activations over and over; by default each of them is mapped and
-    zeroed anew by the kernel (mallopt(3), M_MMAP_MAX and M_TRIM_THRESHOLD). No result changes.
-    """
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "mallopt"):  # musl has none
-            trim_threshold, mmap_max = -1, -4
-            libc.mallopt(mmap_max, 0)
-            libc.mallopt(trim_threshold, 2**31 - 1)

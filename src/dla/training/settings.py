@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dla.core.cores import MOST_THREADS
 from dla.core.parsing import STRICT
+from dla.core.pools import MOST_THREADS
 from dla.core.values import Count, Fraction, NonNegative, Positive, Several
 
 

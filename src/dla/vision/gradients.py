@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from torch import nn
 
 from dla.models.base.registry import build
 from dla.models.deep_cnn import Settings
-from dla.training.fit import CrossEntropy, mode
-from dla.training.optim import build_optimizer
-from dla.training.runtime import seed_everything, start
+from dla.training.epoch import CrossEntropy, train_epoch
+from dla.training.optim import Steps, build_optimizer
+from dla.training.runtime import Plan, seed_everything, start
 from dla.training.settings import Runtime, Training
 from dla.vision.batches import Augmentation, Batch, ImageBatches, read_split
 from dla.vision.settings import GradientStudy
@@ -103,19 +103,26 @@ def record(
     training = Training(
         epochs=1, batch_size=study.batch_size, optimizer=study.optimizer, learning_rate=study.learning_rate
     )
-    optimizer, objective = build_optimizer(model, training), CrossEntropy()
-    weights = [m.weight for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    dense, norms = [], []
-    with mode(model, training=True):
-        for _ in range(study.steps):
-            loss, _, _ = objective(model, next(batches))
-            loss.backward()
-            gradients = [weight.grad for weight in weights if weight.grad is not None]
-            dense.append(gradients[-1].abs().mean())
-            norms.append(torch.stack([gradient.norm() for gradient in gradients]))
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-    return torch.stack(dense).cpu().numpy(), torch.stack(norms).cpu().numpy()
+    gradients = LayerGradients(model)
+    steps = Steps(training, build_optimizer(model, training), 0, study.steps, gradients)
+    plan = Plan(gradients.weights[0].device, torch.float32, compiled=False, reason="gradients are recorded")
+    train_epoch(model, model, islice(batches, study.steps), CrossEntropy(), plan, steps)
+    return torch.stack(gradients.dense).cpu().numpy(), torch.stack(gradients.norms).cpu().numpy()
+
+
+class LayerGradients:
+    """The gradients of every layer's weights at every step, as `Recorded` has them; nothing waits for the device."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.weights = [m.weight for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        self.dense: list[torch.Tensor] = []
+        self.norms: list[torch.Tensor] = []
+
+    def step(self) -> None:
+        """Look at the gradients that a batch left in the model."""
+        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
+        self.dense.append(gradients[-1].abs().mean())
+        self.norms.append(torch.stack([gradient.norm() for gradient in gradients]))
 
 
 def gradient_metrics(recorded: list[Recorded], window: int) -> dict[str, Any]:

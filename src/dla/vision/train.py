@@ -16,9 +16,9 @@ from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.models.base.registry import InputShape, build, count_parameters
 from dla.statistics.classifiers import PREDICTIONS, predictions
 from dla.training.curves import COLUMNS
-from dla.training.fit import CrossEntropy, Fitted, Scores, evaluate, mode
+from dla.training.epoch import CrossEntropy, Scores, evaluate, mode
+from dla.training.fit import EpochProbe, Fitted
 from dla.training.job import Job, Outcome
-from dla.training.optim import Probe
 from dla.training.runtime import seed_everything, start
 from dla.training.settings import Runtime, Tracking
 from dla.vision.batches import Augmentation, Facts, ImageBatches, read_split
@@ -74,7 +74,7 @@ def train_image_run(
     prepared: Path,
     runtime: Runtime,
     log: Tracking,
-    probe: Callable[[nn.Module], Probe] | None = None,
+    probe: Callable[[nn.Module], EpochProbe] | None = None,
 ) -> TrainedClassifier:
     """Train `run` on the prepared data set, pick up where a killed process stopped, and test once at the end.
 

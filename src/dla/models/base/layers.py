@@ -69,13 +69,13 @@ class ZeroPadding(nn.Module):
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.channels))
 
 
-def keep_float32(layer: nn.Module) -> None:
-    """Compute `layer` in float32 even where autocast is on: for scores that are compared closely."""
-    forward = layer.forward
+class Float32Linear(nn.Linear):
+    """`layer`, with its own weights, computed in float32 even where autocast is on: for scores compared closely."""
 
-    def exact(x: torch.Tensor) -> torch.Tensor:
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
+        self.weight, self.bias = layer.weight, layer.bias
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (..., inputs) -> (..., outputs), float32
         with torch.autocast(x.device.type, enabled=False):
-            y: torch.Tensor = forward(x.float())
-        return y
-
-    layer.forward = exact
+            return super().forward(x.float())

@@ -18,7 +18,7 @@ from dla.text.classify import Probabilities, TrainedHead, Weights
 from dla.text.features import Labelled, read_labelled
 from dla.text.perceptron import PerceptronSettings, VectorBatches, build_perceptron, weights_of
 from dla.text.settings import HeadSettings
-from dla.training.fit import mode
+from dla.training.epoch import mode
 from dla.training.job import Job
 from dla.training.runtime import CPU, Plan, seed_everything, start
 from dla.training.settings import Runtime, Tracking

@@ -18,7 +18,7 @@ from dla.text.losses import RankingLoss, RankingLossName
 from dla.text.perceptron import PerceptronSettings, VectorBatches, build_perceptron, weights_of
 from dla.text.rank import Tensors, TrainedScorer
 from dla.text.settings import ScorerSettings
-from dla.training.fit import mode
+from dla.training.epoch import mode
 from dla.training.job import Job
 from dla.training.runtime import Plan, seed_everything, start
 from dla.training.settings import Runtime, Tracking
