@@ -21,10 +21,8 @@ PARAMS_FILE = Path("params.yaml")
 CUTS = "cuts"
 BudgetName = Literal["demo", "quick", "full"]
 # Settings by which dvc.yaml names what a stage depends on, or how much of the machine it takes. DVC sees no cuts.
-READ_BY_DVC = frozenset(
-    ["data", "source", "kind", "family", "encoder", "features", "corpus", "pretrained", "trained", "name", "algorithm"]
-    + ["group", "threads"]
-)
+READ_BY_DVC = {"data", "source", "kind", "corpus", "features", "name", "algorithm", "family", "encoder", "pretrained"}
+READ_BY_DVC |= {"trained", "group", "threads"}
 
 
 @overload
