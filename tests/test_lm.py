@@ -19,8 +19,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from dla.cli.main import main
 from dla.core.artifacts import read_texts, write_texts
 from dla.core.errors import UserError
-from dla.data import corpus, web
-from dla.data.settings import Corpus, TextSource
+from dla.data import web
+from dla.data.kinds import corpus
+from dla.data.settings import TextSource
 from dla.language.characters import UNKNOWN, build_tokenizer, tokens_of, unknown_characters
 from dla.language.generate import Continuation, Speaker, as_markdown, continuations, read_speaker, token_count
 from dla.language.lm import Logits, NextToken, Passages, RandomPassages, build_gpt
@@ -103,10 +104,9 @@ fourth line
 """  # noqa: W291 (spaces at an end, to be dropped)
 
 
-def corpus_settings(**changes: Any) -> Corpus:
+def corpus_settings(**changes: Any) -> corpus.Settings:
     values: dict[str, Any] = {
         "kind": "corpus",
-        "format": "parquet",
         "source": "dante",
         "form": "verse",
         "parts": ("ONE", "TWO"),
@@ -115,7 +115,7 @@ def corpus_settings(**changes: Any) -> Corpus:
         "validation_fraction": 0.3,
         "test_fraction": 0.3,
     }
-    return Corpus(**(values | changes))
+    return corpus.Settings(**(values | changes))
 
 
 def prepared_text(folder: Path, source: str = "hub", **changes: Any) -> tuple[dict[str, str], dict[str, Any]]:
@@ -286,7 +286,7 @@ def test_no_character_looks_ahead(speaker: Speaker) -> None:
 def run(project: Path, change: Change) -> Path:
     """A project with one small run that has everything random, on the nine verses."""
     columns = {"split": ["train", "validation", "test"], "text": [TERCETS * 3, TERCETS, LATER_TERCETS]}
-    write_texts(project / "data/prepared/dante.parquet", columns, {"source": "hub", "form": "verse"})
+    write_texts(project / "data/prepared/dante/texts.parquet", columns, {"source": "hub", "form": "verse"})
     small = {"layers": 2, "heads": 2, "width": 32, "context": 16, "batch_size": 8, "steps": 30, "epochs": 6}
     changes = {f"lm.dante.{name}": value for name, value in (small | {"length": 60, "patience": 6}).items()}
     change(project / "params.yaml", {"budget": "full", "tracking.tensorboard": False, **changes})

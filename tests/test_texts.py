@@ -11,23 +11,23 @@ import pytest
 
 from dla.core.artifacts import read_texts
 from dla.core.errors import UserError
-from dla.data import docstrings, embedded, questions, texts
-from dla.data.settings import Questions, Texts
+from dla.data import docstrings, embedded
+from dla.data.kinds import questions, texts
 from dla.params.file import load_params
 
 from .conftest import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
 AG_NEWS, RACE = PARAMS.data["ag_news"], PARAMS.data["race"]
-assert isinstance(AG_NEWS, Texts)
-assert isinstance(RACE, Questions)
+assert isinstance(AG_NEWS, texts.Settings)
+assert isinstance(RACE, questions.Settings)
 
 
 @pytest.fixture(scope="module")
 def ag_news(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("texts")
     embedded.write("docstring-libraries", folder / "raw")
-    assert isinstance(AG_NEWS, Texts)
+    assert isinstance(AG_NEWS, texts.Settings)
     texts.prepare(folder / "raw", AG_NEWS, folder / "prepared.parquet", "embedded")
     return folder / "prepared.parquet"
 
@@ -36,7 +36,7 @@ def ag_news(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def race(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("questions")
     embedded.write("docstring-summaries", folder / "raw")
-    assert isinstance(RACE, Questions)
+    assert isinstance(RACE, questions.Settings)
     questions.prepare(folder / "raw", RACE, folder / "prepared.parquet", "embedded")
     return folder / "prepared.parquet"
 
@@ -146,6 +146,6 @@ def test_a_question_that_is_none_is_an_error(tmp_path: Path, options: list[str],
     row = {"example_id": "high1.txt", "article": "x", "question": "y", "options": options, "answer": answer}
     for split in ("train", "validation", "test"):
         datasets.Dataset.from_list([row]).to_parquet(tmp_path / f"{split}-00000.parquet")
-    assert isinstance(RACE, Questions)
+    assert isinstance(RACE, questions.Settings)
     with pytest.raises(UserError, match="row 0 of train has"):
         questions.prepare(tmp_path, RACE, tmp_path / "out.parquet", "hub")

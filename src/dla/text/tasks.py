@@ -75,7 +75,8 @@ class Classification:
         return CrossEntropy(label_smoothing)
 
     def predictions(self, logits: NDArray[Any]) -> NDArray[Any]:
-        return logits.argmax(1)
+        highest: NDArray[Any] = logits.argmax(1)
+        return highest
 
     def metrics(self, logits: NDArray[Any], rows: pyarrow.Table) -> dict[str, Any]:
         return classification(self.targets(rows), softmax(logits, axis=1), self.choices)

@@ -37,8 +37,8 @@ def fit(name: str, settings: Settings, features: Path, runtime: Runtime, log: Tr
     train, metadata = read_labelled(features, "train")
     validation, _ = read_labelled(features, "validation")
     seed_everything(settings.seed)
-    statistics = (torch.from_numpy(measure(train.vectors, axis=0)) for measure in (np.mean, np.std))
-    net = build_perceptron(settings, *statistics, outputs=len(metadata["classes"]))
+    mean, std = (torch.from_numpy(measure(train.vectors, axis=0)) for measure in (np.mean, np.std))
+    net = build_perceptron(settings, mean, std, len(metadata["classes"]))
     data = _batches(train, device, settings.batch_size, settings.seed), _batches(validation, device, EVALUATION_BATCH)
     flops = 2.0 * count_parameters(net) * settings.batch_size
     outcome = Job(name, settings, [features], device, runtime, log).run(net, data, flops)
