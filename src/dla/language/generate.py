@@ -72,7 +72,7 @@ def continue_prompt(speaker: Speaker, prompt: str, sampling: Sampling, length: i
     seed_everything(seed)
     inputs = torch.tensor([tokens])
     with torch.inference_mode():
-        found = speaker.model.generate(
+        written = speaker.model.generate(
             input_ids=inputs,
             attention_mask=torch.ones_like(inputs),
             max_new_tokens=min(length, room),
@@ -83,7 +83,7 @@ def continue_prompt(speaker: Speaker, prompt: str, sampling: Sampling, length: i
             top_k=sampling.top_k or 0,
             top_p=sampling.top_p or 1.0,
         )
-    text: str = speaker.tokenizer.decode(found[0, len(tokens) :], skip_special_tokens=True)
+    text: str = speaker.tokenizer.decode(written[0, len(tokens) :], skip_special_tokens=True)
     return text
 
 
@@ -120,9 +120,9 @@ def as_markdown(rows: list[Continuation], counts: Mapping[str, Mapping[str, floa
                 lines.append(f"| {row.model} | {row.method} | {_cell(row.reason or row.text)} |")
         lines.append("")
     lines += ["## Tokens", "", "| tokenizer of | characters | tokens | tokens per character |", "|---|---|---|---|"]
-    for name, found in counts.items():
+    for name, count in counts.items():
         lines.append(
-            f"| {name} | {found['characters']:,} | {found['tokens']:,} | {found['tokens_per_character']:.3f} |"
+            f"| {name} | {count['characters']:,} | {count['tokens']:,} | {count['tokens_per_character']:.3f} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -39,9 +39,9 @@ def stream(
             new, cache, read = tokens[-max(limit // 2, 1) :], None, 0
         with torch.inference_mode():
             inputs = torch.tensor([new], device=model.device)
-            found = model(input_ids=inputs, past_key_values=cache, use_cache=True)
-            cache, read = found.past_key_values, read + len(new)
-            logits = found.logits[:, -1].float()
+            output = model(input_ids=inputs, past_key_values=cache, use_cache=True)
+            cache, read = output.past_key_values, read + len(new)
+            logits = output.logits[:, -1].float()
             if sampling.greedy:
                 chosen = int(logits.argmax())
             else:
@@ -59,14 +59,14 @@ def stream(
 
 
 def _processors(sampling: Sampling) -> LogitsProcessorList:
-    found = LogitsProcessorList()
+    processors = LogitsProcessorList()
     if sampling.temperature != 1:
-        found.append(TemperatureLogitsWarper(sampling.temperature))
+        processors.append(TemperatureLogitsWarper(sampling.temperature))
     if sampling.top_k is not None:
-        found.append(TopKLogitsWarper(sampling.top_k))
+        processors.append(TopKLogitsWarper(sampling.top_k))
     if sampling.top_p is not None:
-        found.append(TopPLogitsWarper(sampling.top_p))
-    return found
+        processors.append(TopPLogitsWarper(sampling.top_p))
+    return processors
 
 
 def _decoded(tokenizer: Any, tokens: list[int], shown: int, *, whole: bool = True) -> str:

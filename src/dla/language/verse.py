@@ -43,17 +43,17 @@ def quality(passages: Sequence[Passage], known: str, form: str) -> dict[str, flo
     syllables : mean number per whole line, metrical; rhymes : share of tercets of whole lines whose first and third
         rhyme. Both of verse alone, and None where there is none.
     """
-    found: dict[str, float | None] = {
+    measures: dict[str, float | None] = {
         "known_words": known_words([word for passage in passages for word in passage.words], known),
         "longest_copy": float(max((longest_copy(passage.text, known) for passage in passages), default=0)),
     }
     if form == "verse":
         lines = [line for passage in passages for line in passage.lines if line.strip()]
-        found["syllables"] = sum(map(syllables, lines)) / len(lines) if lines else None
+        measures["syllables"] = sum(map(syllables, lines)) / len(lines) if lines else None
         counts = [rhyming_tercets(passage.lines) for passage in passages]
         agreed, total = (sum(count) for count in zip(*counts, strict=True))
-        found["rhymes"] = agreed / total if total else None
-    return found
+        measures["rhymes"] = agreed / total if total else None
+    return measures
 
 
 LETTER = r"[^\W\d_]"
@@ -87,9 +87,9 @@ def syllables(line: str) -> int:
 
     An approximation by spelling: where stress decides between one syllable and two, it takes one.
     """
-    found = words(line)
-    merged = sum(_ends_in_vowel(first) and _begins_with_vowel(second) for first, second in pairwise(found))
-    return sum(map(_syllables_of_word, found)) - merged
+    line_words = words(line)
+    merged = sum(_ends_in_vowel(first) and _begins_with_vowel(second) for first, second in pairwise(line_words))
+    return sum(map(_syllables_of_word, line_words)) - merged
 
 
 def _syllables_of_word(word: str) -> int:
@@ -140,8 +140,8 @@ def _agreements(canto: Sequence[str]) -> tuple[int, int]:
 def rhyme(line: str) -> str:
     """What rhymes: from the last stressed vowel on (the accented or else the last but one), without accents."""
     last = "".join(words(line)[-1:])
-    found = re.search(rf"[àèéìòóù][^{VOWELS}]*$", last) or re.search(
+    ending = re.search(rf"[àèéìòóù][^{VOWELS}]*$", last) or re.search(
         rf"[{VOWELS}][^{VOWELS}]*[{VOWELS}][^{VOWELS}]*$", last
     )
-    sound = found[0] if found else last
+    sound = ending[0] if ending else last
     return "".join(letter for letter in unicodedata.normalize("NFD", sound) if not unicodedata.combining(letter))

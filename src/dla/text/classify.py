@@ -44,7 +44,7 @@ def restore_head(settings: HeadSettings, weights: Weights, width: int, classes: 
     Parameters
     ----------
     width : of the vectors
-    path : the file that the weights are from
+    path : of the weights, for the error
 
     Raises
     ------

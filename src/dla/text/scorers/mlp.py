@@ -59,7 +59,8 @@ def fit(name: str, settings: Settings, features: Path, runtime: Runtime, log: Tr
     seed_everything(settings.seed)
     train = _batches(splits["train"], settings, device, settings.batch_size, settings.seed)
     validation = _batches(splits["validation"], settings, device, EVALUATION_BATCH)
-    net = Scorer(build_perceptron(settings, *_statistics(train), outputs=1))
+    mean, std = _statistics(train)
+    net = Scorer(build_perceptron(settings, mean, std, 1))
     flops = 2.0 * count_parameters(net) * 4 * settings.batch_size
     objective = RankingLoss(settings.loss, settings.label_smoothing)
     job = Job(name, settings, [features], device, runtime, log)
