@@ -32,9 +32,9 @@ from dla.params.file import load_params
 from dla.training import runtime
 from dla.training.epoch import CrossEntropy, train_epoch
 from dla.training.optim import Steps, build_optimizer
-from dla.vision.batches import Facts, ImageBatches, Split
 from dla.vision.settings import ImageRun
-from dla.vision.train import forward_flops
+from dla.vision.training.batches import Facts, ImageBatches, Split
+from dla.vision.training.classifier import forward_flops
 
 # Images of one pass: enough that starting the workers is under a tenth of it.
 PASSES = {"mnist-mlp-64": 120_000, "cifar10-plain-20": 3_840, "cifar10-cnn": 24_000}

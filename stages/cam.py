@@ -10,9 +10,9 @@ from pathlib import Path
 
 from dla.core import stage
 from dla.core.parameters import read_block
-from dla.vision.explain import explain
+from dla.vision.maps.explain import explain
+from dla.vision.maps.trained import load_classifier
 from dla.vision.settings import Explanation, ImageRun
-from dla.vision.weights import load_classifier
 
 
 def main(name: str) -> None:

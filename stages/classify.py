@@ -14,8 +14,8 @@ from dla.core import stage
 from dla.core.artifacts import write_table, write_tensors
 from dla.core.parameters import read_block
 from dla.text.classify import fit_head
+from dla.text.evaluation.results import write_results
 from dla.text.features import read_labelled
-from dla.text.results import write_results
 from dla.text.settings import Head
 from dla.training.curves import COLUMNS
 from dla.training.settings import Runtime, Tracking

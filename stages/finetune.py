@@ -12,8 +12,8 @@ from pathlib import Path
 from dla.core import stage
 from dla.core.artifacts import write_metrics, write_table
 from dla.core.parameters import read_block
+from dla.text.evaluation.results import write_confusion
 from dla.text.finetune import finetune
-from dla.text.results import write_confusion
 from dla.text.settings import FineTuning
 from dla.training.curves import COLUMNS
 from dla.training.settings import Runtime, Tracking

@@ -12,7 +12,7 @@ from pathlib import Path
 from dla.core import stage
 from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.core.parameters import read_block
-from dla.statistics.classifiers import PREDICTIONS
+from dla.statistics.outcomes import PREDICTIONS
 from dla.text.rank import answer, fit_scorer
 from dla.text.settings import AnswerScorer
 from dla.training.curves import COLUMNS

@@ -12,8 +12,8 @@ from pathlib import Path
 from dla.core import stage
 from dla.core.artifacts import write_tensors
 from dla.core.parameters import read_block
+from dla.text.evaluation.results import write_results
 from dla.text.prepared import numbers, read_splits
-from dla.text.results import write_results
 from dla.text.settings import WordCounts
 from dla.text.tfidf import fit_words
 

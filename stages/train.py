@@ -12,7 +12,7 @@ from dla.core import stage
 from dla.core.parameters import read_block
 from dla.training.settings import Runtime, Tracking
 from dla.vision.settings import ImageRun
-from dla.vision.train import train_image_run
+from dla.vision.training.classifier import train_image_run
 
 
 def main(name: str) -> None:

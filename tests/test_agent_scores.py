@@ -34,7 +34,7 @@ from dla.statistics.agents import (
     performance_profile,
     probability_of_improvement,
 )
-from dla.statistics.intervals import cut, student
+from dla.statistics.outcomes import cut, student
 
 from .conftest import ROOT
 

@@ -14,14 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 import pytest
 import torch
+from dla.rl.dqn import DQN
+from dla.rl.ppo import PPO, Rollout, advantages
+from dla.rl.replay import Transitions
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from dla.rl.dqn import DQN
 from dla.rl.environments import make_environments
-from dla.rl.ppo import PPO, Rollout, advantages
-from dla.rl.replay import Transitions
 from dla.rl.settings import DQNRun, PPORun
 
 DISCOUNT, LAMBDA, CLIP, RATE, NORM = 0.97, 0.9, 0.2, 3e-3, 0.5

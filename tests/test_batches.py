@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dla.vision.batches import Augmentation, Facts, ImageBatches, Split
+from dla.vision.training.batches import Augmentation, Facts, ImageBatches, Split
 
 FACTS = Facts(("a", "b"), "embedded", (0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
 

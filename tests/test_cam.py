@@ -15,9 +15,9 @@ from torch import nn
 from dla.core.artifacts import write_tensors
 from dla.core.errors import UserError
 from dla.models.base.registry import build
-from dla.vision.cam import activation_maps, enlarge, evidence, rescale
-from dla.vision.explain import explain
-from dla.vision.localisation import (
+from dla.vision.maps.cam import activation_maps, enlarge, evidence, rescale
+from dla.vision.maps.explain import explain
+from dla.vision.maps.localisation import (
     centred_box_accuracy,
     deletion_and_insertion,
     faithfulness,
@@ -25,8 +25,8 @@ from dla.vision.localisation import (
     max_box_accuracy,
     pointing_hits,
 )
+from dla.vision.maps.trained import Classifier
 from dla.vision.settings import Explanation
-from dla.vision.weights import Classifier
 
 from .test_models import CONVOLUTIONAL, MODELS, SHAPE
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dla.statistics.classifiers import Comparison, compare_cases, predictions
-from dla.statistics.intervals import wilson
+from dla.statistics.classifiers import Comparison, compare_cases
 from dla.statistics.multiplicity import holm
+from dla.statistics.outcomes import predictions, wilson
 
 
 @pytest.mark.parametrize(("first", "second"), [(1, 7), (12, 3), (0, 5), (40, 40), (0, 0)])

@@ -48,9 +48,9 @@ from dla.rl.results import load_agent
 from dla.text.perceptron import build_perceptron, weights_of
 from dla.text.trained import load_text_classifier
 from dla.training.checkpoint import Checkpoint
-from dla.vision.batches import read_split
+from dla.vision.maps.trained import Classifier, load_classifier
 from dla.vision.predict import predict
-from dla.vision.weights import Classifier, load_classifier
+from dla.vision.training.batches import read_split
 
 from .conftest import ROOT
 from .hostile import as_yaml, damage, many, mutate, sizes, succeeds_or_says

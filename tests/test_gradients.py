@@ -17,7 +17,6 @@ from dla.models import deep_cnn, resnet
 from dla.models.base.registry import build, layer_groups
 from dla.training.epoch import CrossEntropy
 from dla.training.settings import Runtime
-from dla.vision.batches import ImageBatches, read_split
 from dla.vision.gradients import (
     Recorded,
     dense_rows,
@@ -29,6 +28,7 @@ from dla.vision.gradients import (
 )
 from dla.vision.groups import GroupGradients
 from dla.vision.settings import GradientStudy
+from dla.vision.training.batches import ImageBatches, read_split
 
 STUDY = GradientStudy(
     data="mnist",

@@ -19,13 +19,13 @@ from dla.core.artifacts import read_metrics, read_table, write_tensors
 from dla.core.errors import UserError
 from dla.params.file import load_params
 from dla.text.classify import fit_head, restore_head
+from dla.text.evaluation.results import write_results
+from dla.text.evaluation.scores import calibration_error, classification
 from dla.text.features import read_labelled
 from dla.text.heads import logreg
 from dla.text.heads.mlp import softmax
 from dla.text.linear import fit_best, fit_linear
 from dla.text.perceptron import PerceptronSettings, build_perceptron
-from dla.text.results import write_results
-from dla.text.scores import calibration_error, classification
 from dla.text.settings import HEADS, SCORERS, WordCounts
 from dla.text.tfidf import fit_words, read_words
 from dla.training.curves import COLUMNS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dla.statistics.intervals import CONFIDENCE, student, wilson
+from dla.statistics.outcomes import CONFIDENCE, student, wilson
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (0, 40), (40, 40), (3, 7), (500, 1000), (2054, 4934)])

@@ -13,10 +13,10 @@ from dla.data.pixels import channel_statistics
 from dla.models import mlp
 from dla.params.file import load_params
 from dla.training.settings import Runtime, Tracking
-from dla.vision.batches import Split, read_split
 from dla.vision.settings import ImageRun
-from dla.vision.splits import read_training
-from dla.vision.train import TrainedClassifier, train_image_run
+from dla.vision.training.batches import Split, read_split
+from dla.vision.training.classifier import TrainedClassifier, train_image_run
+from dla.vision.training.splits import read_training
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")

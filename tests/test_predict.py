@@ -19,8 +19,8 @@ from dla.core.parsing import parse
 from dla.data.pixels import to_pixels
 from dla.models import resnet
 from dla.models.base.registry import build
+from dla.vision.maps.trained import load_classifier
 from dla.vision.settings import ImageRun
-from dla.vision.weights import load_classifier
 
 CLASSES = ("airplane", "cat", "golden retriever")
 

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 
 from dla.core.artifacts import write_tensors
 from dla.params.file import load_params
+from dla.text.evaluation.scores import answer_metrics, chosen_options
 from dla.text.losses import RankingLoss, hits
 from dla.text.rank import answer, fit_scorer
 from dla.text.scorers import cosine, longest
 from dla.text.scorers.mlp import option_vectors
-from dla.text.scores import answer_metrics, chosen_options
 from dla.text.settings import SCORERS
 from dla.training.curves import COLUMNS
 from dla.training.settings import Runtime, Tracking

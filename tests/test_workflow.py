@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
+from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
+from dla.core.parsing import Found
+from dla.data.settings import KINDS
+from dla.models.base.settings import FAMILIES
 from dla.params.effective import stages
 from dla.params.file import load_params
 from dla.report.colours import palette
+from dla.rl.settings import ALGORITHMS
 from dla.site.drawn import read_plots
 from dla.site.templates import make_templates
+from dla.site.versions import versions
+from dla.text.settings import HEADS, SCORERS
 
 from .conftest import ROOT
 
@@ -75,21 +84,45 @@ def test_dla_params_knows_every_stage() -> None:
     assert set(stages(load_params(ROOT / "params.yaml"))) == set(STAGES)
 
 
-def chosen_by_name(stage: str) -> list[Path]:
-    """The modules that a stage's script imports by a name from params.yaml."""
-    params, (script, _, name) = load_params(ROOT / "params.yaml"), stage.partition("@")
-    if script == "train":
-        return [ROOT / f"src/dla/models/{params.train[name].model.family}.py"]
-    if script == "pair":
-        return [ROOT / f"src/dla/models/{contender.model.family}.py" for contender in params.pair]
-    if script == "gradients":
-        return [ROOT / "src/dla/models/deep_cnn.py"]
-    if script == "cam":
-        return [ROOT / f"src/dla/models/{params.train[name].model.family}.py"]
-    if script == "prepare":  # what any kind imports, whatever the kind: DVC's lists of deps do not depend on a key
-        modules = (params.data[name].kind, "pixels", "raw", "sources")
-        return [ROOT / f"src/dla/data/{module}.py" for module in modules]
-    return []
+OPEN_SETS = {  # of scripts that import a module by a name from params.yaml: which set it is of
+    "train": FAMILIES,
+    "pair": FAMILIES,
+    "cam": FAMILIES,
+    "prepare": KINDS,
+    "classify": HEADS,
+    "rank": SCORERS,
+    "agent": ALGORITHMS,
+}
+
+
+def chosen(stage: str) -> set[str]:
+    """The modules that a stage imports by name."""
+    script, _, name = stage.partition("@")
+    models = {contender.model.family for contender in PARAMS.pair}
+    if script in ("train", "cam"):
+        models = {PARAMS.train[name].model.family}
+    names = {
+        "prepare": lambda: {PARAMS.data[name].kind},
+        "classify": lambda: {PARAMS.classify[name].name},
+        "rank": lambda: {PARAMS.rank[name].name},
+        "agent": lambda: {PARAMS.agent[name].algorithm},
+    }.get(script, lambda: models)()
+    return {str(file.relative_to(ROOT)) for file in modules(OPEN_SETS[script]) if file.stem in names}
+
+
+def modules(found: Found) -> list[Path]:
+    return [ROOT / "src" / (f"{found.package}.{name}".replace(".", "/") + ".py") for name in found.names()]
+
+
+def run_by(stage: str) -> set[str]:
+    """The script and all that it imports; of an open set the module it names, and what any of the set imports.
+
+    Every stage of a script has the same list of deps in dvc.yaml, which may interpolate names, but not their imports.
+    """
+    script = stage.partition("@")[0]
+    every = modules(OPEN_SETS[script]) if script in OPEN_SETS else []
+    others = {str(file.relative_to(ROOT)) for file in every}
+    return closure(ROOT / f"stages/{script}.py", *every) - (others - chosen(stage) if every else set())
 
 
 def code(dep: str) -> list[str]:
@@ -101,8 +134,61 @@ def code(dep: str) -> list[str]:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_are_the_script_and_all_that_it_imports(stage: str) -> None:
-    script = ROOT / "stages" / f"{stage.partition('@')[0]}.py"
-    assert {file for dep in STAGES[stage]["deps"] for file in code(dep)} == closure(script, *chosen_by_name(stage))
+    assert {file for dep in STAGES[stage]["deps"] for file in code(dep)} == run_by(stage)
+
+
+# Libraries that compute nothing of a result: they check settings, read YAML, and tell of progress.
+IDLE = {"pydantic", "ruamel-yaml", "tensorboard", "tqdm"}
+READ = {"download": {"matplotlib", "networkx", "pandas", "scikit-learn"}}  # whose docstrings are data
+LOCKED = YAML(typ="safe").load((ROOT / "versions.yaml").read_text())
+
+
+def computing(files: Iterable[str]) -> set[str]:
+    """The libraries that these files import, outside the core, by their names in versions.yaml."""
+    names: set[str] = set()
+    for file in files:
+        if not file.startswith("src/dla/core/"):
+            nodes = list(ast.walk(ast.parse((ROOT / file).read_text())))
+            names |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+            names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    known = packages_distributions()
+    libraries = {library for name in names for library in known.get(name.partition(".")[0], [])}
+    return {canonicalize_name(library) for library in libraries} & LOCKED.keys() - IDLE
+
+
+def test_the_libraries_that_a_stage_computes_with_are_among_its_params() -> None:
+    """Of one script all stages have the same."""
+    used: dict[str, set[str]] = {}
+    for stage in STAGES:
+        script = stage.partition("@")[0]
+        used[script] = used.get(script, READ.get(script, set())) | computing(run_by(stage))
+    for stage in Repo(str(ROOT)).index.stages:
+        locked = [dep.params for dep in stage.deps if isinstance(dep, ParamsDependency) and "versions" in dep.def_path]
+        assert {name for names in locked for name in names} == used[stage.name.partition("@")[0]], stage.name
+
+
+def test_a_stage_reads_just_the_blocks_that_are_among_its_params() -> None:
+    """What scripts ask `read_block` for; `tracking` changes no result."""
+    for stage in Repo(str(ROOT)).index.stages:
+        script = (ROOT / f"stages/{stage.name.partition('@')[0]}.py").read_text()
+        read = set(re.findall(r'read_block\(\w+, "(\w+)"', script)) - {"tracking"}
+        named = [dep.params for dep in stage.deps if isinstance(dep, ParamsDependency) and "params" in dep.def_path]
+        keys = {key for keys in named for key in keys}
+        assert {key.partition(".")[0] for key in keys} - {"budget"} == read, stage.name
+        whole = {section for section in read if keys & {section, f"{section}.{stage.name.partition('@')[2]}"}}
+        assert ("budget" in keys) == bool(whole & BUDGETED), stage.name
+
+
+# Sections of which any block is cut in the committed file.
+BUDGETED = {
+    section
+    for section, blocks in YAML(typ="safe").load((ROOT / "params.yaml").read_text()).items()
+    if "'cuts'" in str(blocks)
+}
+
+
+def test_versions_are_those_of_the_lock() -> None:
+    assert versions((ROOT / "pyproject.toml").read_text(), (ROOT / "requirements.txt").read_text()) == LOCKED
 
 
 def test_a_stage_says_what_it_takes_of_the_machine() -> None:

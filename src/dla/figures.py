@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from matplotlib import style
 from matplotlib.figure import Figure
 
-STYLE = Path(__file__).with_name("style.mplstyle")
+STYLE = {  # of every figure; readable at half size
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "image.interpolation": "nearest",
+    "image.cmap": "inferno",
+}
 
 
 @contextmanager

@@ -58,8 +58,8 @@ def add(commands: Commands[Parser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit code."""
     limit_threads()
+    from dla.vision.maps.trained import load_classifier
     from dla.vision.predict import predict
-    from dla.vision.weights import load_classifier
 
     maps = _map_paths(options.cam, options.images) if options.cam else {}
     classifier = load_classifier(options.model)

@@ -13,8 +13,8 @@ from dla.report.results import Results, Settings
 from dla.report.sources import Origin, about, title
 from dla.report.statements import Share, compare, count, p_value, percent
 from dla.statistics.classifiers import Comparison, compare_cases
-from dla.statistics.intervals import CONFIDENCE
 from dla.statistics.multiplicity import holm
+from dla.statistics.outcomes import CONFIDENCE
 
 CHANCE = 0.25  # of a guess among four options
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dla.statistics.classifiers import Comparison
-from dla.statistics.intervals import CONFIDENCE, wilson
+from dla.statistics.outcomes import CONFIDENCE, wilson
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from dla.rl.environments.place import Place
 from dla.rl.environments.vector import Environments, Episode
 from dla.rl.seeds import Part, first_seed
 from dla.rl.settings import AgentSettings
-from dla.statistics.intervals import cut, student, wilson
+from dla.statistics.outcomes import cut, student, wilson
 
 Policy = Callable[[NDArray[Any]], NDArray[Any]]  # actions for the observations (N, ...) of so many copies
 

@@ -7,33 +7,14 @@ leave that out, and with it most of what the cases can tell. The columns are tho
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-from dla.statistics.intervals import CONFIDENCE
-
-PREDICTIONS = ("case", "actual", "predicted")  # number of the case in the test split, from 0, and names of classes
-NONE = "none"  # predicted where a classifier does not decide
-
-
-def predictions(
-    labels: NDArray[Any], predicted: NDArray[Any], classes: Sequence[str]
-) -> Iterator[dict[str, str | int]]:
-    """One row of `PREDICTIONS` per test case, in the order of the test split.
-
-    Parameters
-    ----------
-    labels : (N,) numbers of classes
-    predicted : (N,) numbers of classes, -1 for none
-    """
-    names = (*classes, NONE)
-    for case, (label, number) in enumerate(zip(labels, predicted, strict=True)):
-        yield {"case": case, "actual": names[label], "predicted": names[number]}
+from dla.statistics.outcomes import CONFIDENCE
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from dla.statistics.intervals import student
 from dla.statistics.multiplicity import holm
+from dla.statistics.outcomes import student
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 Numbers = dict[str, Any]  # for a metrics file: what does not exist is None

@@ -13,8 +13,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dla.core.artifacts import read_tensors
-from dla.statistics.classifiers import predictions
-from dla.text.scores import LETTERS, answer_metrics, chosen_options
+from dla.statistics.outcomes import predictions
+from dla.text.evaluation.scores import LETTERS, answer_metrics, chosen_options
 from dla.text.settings import SCORERS, ScorerSettings
 from dla.training.settings import Runtime, Tracking
 

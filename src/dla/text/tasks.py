@@ -12,10 +12,10 @@ from scipy.special import softmax
 
 from dla.core.artifacts import Metadata
 from dla.text.encode import Tokens, tokenize
+from dla.text.evaluation.scores import LETTERS, answer_metrics, chosen_options, classification
 from dla.text.joint import joint_tokens
 from dla.text.losses import RankingLoss
 from dla.text.prepared import LEVELS, levels, numbers
-from dla.text.scores import LETTERS, answer_metrics, chosen_options, classification
 from dla.text.settings import FineTuning
 from dla.training.epoch import CrossEntropy, Objective
 

@@ -19,8 +19,8 @@ from dla.training.epoch import CrossEntropy, train_epoch
 from dla.training.optim import Steps, build_optimizer
 from dla.training.runtime import Plan, seed_everything, start
 from dla.training.settings import Runtime, Training
-from dla.vision.batches import Augmentation, Batch, ImageBatches, read_split
 from dla.vision.settings import GradientStudy
+from dla.vision.training.batches import Augmentation, Batch, ImageBatches, read_split
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dla.core.artifacts import write_metrics, write_table
 from dla.training.settings import Runtime, Tracking
 from dla.vision.groups import GroupGradients
 from dla.vision.settings import ImageRun
-from dla.vision.train import TrainedClassifier, train_image_run
+from dla.vision.training.classifier import TrainedClassifier, train_image_run
 
 CURVES = ("architecture", "seed", "epoch", "split", "loss", "accuracy", "learning_rate")
 GRADIENTS = ("architecture", "seed", "epoch", "group", "mean", "variance", "norm")

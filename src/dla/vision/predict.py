@@ -11,9 +11,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from dla.core.artifacts import write_picture
 from dla.core.errors import UserError
 from dla.data.pixels import to_pixels
-from dla.vision.cam import activation_maps, rescale
-from dla.vision.drawing import blend
-from dla.vision.weights import Classifier
+from dla.vision.maps.cam import activation_maps, rescale
+from dla.vision.maps.drawing import blend
+from dla.vision.maps.trained import Classifier
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from dla.core.artifacts import atomic, read_tensors, write_figure, write_metrics
-from dla.vision.cam import activation_maps, enlarge, rescale
-from dla.vision.drawing import Explained, draw_grid, draw_one
-from dla.vision.localisation import faithfulness, localisation, pointing_hits
+from dla.vision.maps.cam import activation_maps, enlarge, rescale
+from dla.vision.maps.drawing import Explained, draw_grid, draw_one
+from dla.vision.maps.localisation import faithfulness, localisation, pointing_hits
+from dla.vision.maps.trained import Classifier
 from dla.vision.settings import Explanation
-from dla.vision.weights import Classifier
 
 BATCH = 128
 

@@ -11,8 +11,8 @@ from scipy import integrate, ndimage
 from torch import nn
 from torch.nn import functional as F
 
-from dla.statistics.intervals import student, wilson
-from dla.vision.cam import enlarge, rescale
+from dla.statistics.outcomes import student, wilson
+from dla.vision.maps.cam import enlarge, rescale
 
 THRESHOLDS = np.linspace(0.05, 0.95, 19)
 STEPS = 16  # fractions of a picture that deletion and insertion go through

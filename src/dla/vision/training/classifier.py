@@ -14,16 +14,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.models.base.registry import InputShape, build, count_parameters
-from dla.statistics.classifiers import PREDICTIONS, predictions
+from dla.statistics.outcomes import PREDICTIONS, predictions
 from dla.training.curves import COLUMNS
 from dla.training.epoch import CrossEntropy, Scores, evaluate, mode
 from dla.training.fit import EpochProbe, Fitted
 from dla.training.job import Job, Outcome
 from dla.training.runtime import seed_everything, start
 from dla.training.settings import Runtime, Tracking
-from dla.vision.batches import Augmentation, Facts, ImageBatches, read_split
 from dla.vision.settings import ImageRun
-from dla.vision.splits import read_training
+from dla.vision.training.batches import Augmentation, Facts, ImageBatches, read_split
+from dla.vision.training.splits import read_training
 
 
 @dataclass(frozen=True)

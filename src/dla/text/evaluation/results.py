@@ -9,9 +9,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dla.core.artifacts import Metadata, write_figure, write_metrics, write_table
-from dla.statistics.classifiers import PREDICTIONS, predictions
-from dla.text.confusion import confusion_figure
-from dla.text.scores import classification
+from dla.statistics.outcomes import PREDICTIONS, predictions
+from dla.text.evaluation.confusion import confusion_figure
+from dla.text.evaluation.scores import classification
 
 
 def write_results(

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from dla.data.pixels import channel_statistics
-from dla.vision.batches import Facts, Split, read_split
+from dla.vision.training.batches import Facts, Split, read_split
 
 
 def read_training(prepared: Path, seed: int | None, device: torch.device) -> tuple[Split, Split, Facts]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dla.statistics.intervals import wilson
+from dla.statistics.outcomes import wilson
 
 LETTERS = "ABCD"  # of a question's options
 BINS = 15  # of the calibration error, as Guo et al. (arXiv 1706.04599) have it

@@ -1,0 +1,1 @@
+"""What was predicted of texts and answers, held against what is right."""

@@ -1,0 +1,1 @@
+"""What a trained image classifier looks at."""
