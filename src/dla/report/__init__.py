@@ -1,1 +1,1 @@
-"""What people look at: plots and pages."""
+"""The report: a page about everything that was found."""

@@ -24,10 +24,10 @@ FOLDER = Path(__file__).parent
 
 def page() -> str:
     """The page as a template of DVC's, with the placeholders `refresh_tag` and `plot_divs`."""
-    script = (FOLDER / "plots.js").read_text(encoding="utf-8")
-    script = script.replace("KNOWN", json.dumps(known_colours())).replace("OTHERS", json.dumps(OTHERS))
+    colours = json.dumps({"known": known_colours(), "others": OTHERS}).replace("<", "\\u003c")  # ends no element
+    script = (FOLDER / "plots.js").read_text(encoding="utf-8").replace("COLOURS", colours)
     # DVC puts its own <script src> tags at {scripts}; leaving that placeholder out leaves them out.
-    return (FOLDER / "plots.html").read_text(encoding="utf-8").replace("BUNDLE", vega()).replace("SCRIPT", script)
+    return (FOLDER / "plots.html").read_text(encoding="utf-8").replace("SCRIPT", script).replace("BUNDLE", vega())
 
 
 if __name__ == "__main__":

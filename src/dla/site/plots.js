@@ -1,6 +1,6 @@
 // DVC calls vegaEmbed once per file. Plots that differ in their data alone become one, and every run has its colour in the
 // report (so does dla.site.drawn).
-const known = KNOWN, others = OTHERS, embed = vegaEmbed, plots = new Map();
+const { known, others } = COLOURS, embed = vegaEmbed, plots = new Map();
 
 vegaEmbed = (place, spec) => {
   const same = plots.get(JSON.stringify({ ...spec, data: null }));
