@@ -43,7 +43,7 @@ from dla.models.base.settings import MLPModel
 from dla.params.effective import stages
 from dla.params.file import load_params
 from dla.report.results import Results
-from dla.rl.ppo import ActorCritic
+from dla.rl.algorithms.ppo import ActorCritic
 from dla.rl.results import read_agent
 from dla.text.heads import read_text_classifier
 from dla.text.perceptron import perceptron
