@@ -33,20 +33,22 @@ import numpy as np
 import torch
 
 from dla.params.file import load_params
-from dla.rl.environments import Place
+from dla.rl.algorithms.dqn import Settings as DQNSettings
+from dla.rl.algorithms.ppo import Settings as PPOSettings
+from dla.rl.base.algorithm import build
+from dla.rl.environments.place import Place
 from dla.rl.evaluate import Policy, actions, evaluate
 from dla.rl.seeds import first_seed
-from dla.rl.settings import DQNRun, PPORun
+from dla.rl.settings import AgentSettings
 
 SOLVED, EPISODES, EVERY = 475.0, 20, 2000
-Run = PPORun | DQNRun
 Schedule = float | Callable[[float], float]
 
 
 class Clock:
     """When greedy episodes were first good enough, by the time and the steps of training."""
 
-    def __init__(self, run: Run, seed: int) -> None:
+    def __init__(self, run: AgentSettings, seed: int) -> None:
         self.place = Place.of(run)
         self.first_seed = first_seed("validation", seed * EPISODES, EPISODES)
         self.evaluated = 0  # steps, when that was last done
@@ -80,20 +82,19 @@ class Pass:
         return cls(steps / clock.seconds, *(clock.solved or (math.inf, math.inf)))
 
 
-def ours(run: Run, seed: int) -> Pass:
-    from dla.rl.train import ALGORITHMS
+def ours(run: AgentSettings, seed: int) -> Pass:
     from dla.training.runtime import seed_everything
 
     torch.set_num_threads(1)
     seed_everything(seed)
     environments = Place.of(run).make(run.copies)
-    algorithm = ALGORITHMS[run.name](run, environments)
+    algorithm = build(run, environments)
     observations = environments.reset(first_seed("training", seed * 1_000_003, run.copies))
-    updates = range(run.steps // algorithm.step_size())
+    updates = range(run.steps // algorithm.steps_per_update)
     clock = Clock(run, seed)
     for update, _ in enumerate(algorithm.run(environments, observations, updates), start=1):
         environments.take_ended()
-        clock.tell(update * algorithm.step_size(), lambda seen: actions(algorithm.net, seen))
+        clock.tell(update * algorithm.steps_per_update, lambda seen: actions(algorithm.net, seen))
     return Pass.of(clock, run.steps)
 
 
@@ -102,13 +103,13 @@ def linear(value: float) -> Callable[[float], float]:
     return lambda left: value * left
 
 
-def their_model(run: Run, environments: Any, seed: int, clip: Schedule | None) -> Any:
+def their_model(run: AgentSettings, environments: Any, seed: int, clip: Schedule | None) -> Any:
     import stable_baselines3 as sb3
 
     rate = linear(run.learning_rate) if run.anneal else run.learning_rate
     common: dict[str, Any] = {"learning_rate": rate, "gamma": run.discount, "seed": seed, "device": "cpu"}
     widths = list(run.widths)
-    if isinstance(run, PPORun):
+    if isinstance(run, PPOSettings):
         return sb3.PPO(
             "MlpPolicy",
             environments,
@@ -123,6 +124,7 @@ def their_model(run: Run, environments: Any, seed: int, clip: Schedule | None) -
             policy_kwargs={"net_arch": {"pi": widths, "vf": widths}},
             **common,
         )
+    assert isinstance(run, DQNSettings)
     return sb3.DQN(
         "MlpPolicy",
         environments,
@@ -141,7 +143,7 @@ def their_model(run: Run, environments: Any, seed: int, clip: Schedule | None) -
     )
 
 
-def theirs(run: Run, seed: int, clip: Schedule | None = None) -> Pass:
+def theirs(run: AgentSettings, seed: int, clip: Schedule | None = None) -> Pass:
     from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.env_util import make_vec_env
 
@@ -160,9 +162,9 @@ def theirs(run: Run, seed: int, clip: Schedule | None = None) -> Pass:
     return Pass.of(clock, run.steps)
 
 
-def zoo(run: Run, seed: int) -> Pass:
+def zoo(run: AgentSettings, seed: int) -> Pass:
     """Stable-Baselines3 as github.com/DLR-RM/rl-baselines3-zoo has it in hyperparams/ppo.yml, CartPole-v1."""
-    assert isinstance(run, PPORun)
+    assert isinstance(run, PPOSettings)
     published = replace(
         run,
         steps=min(run.steps, 100_000),
@@ -187,7 +189,7 @@ class Arm:
     """A run of params.yaml, and what trains it."""
 
     run: str
-    train: Callable[[Run, int], Pass]
+    train: Callable[[AgentSettings, int], Pass]
 
 
 ARMS: dict[str, dict[str, Arm]] = {

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from dla.rl.settings import DQNRun, PPORun
+from dla.params.file import load_params
+from dla.rl.algorithms.dqn import Settings as DQNSettings
+from dla.rl.algorithms.ppo import Settings as PPOSettings
+from dla.rl.base.algorithm import build
+from dla.rl.environments.place import Place
+from dla.rl.settings import AgentSettings
+
+from .conftest import ROOT
 
 
 class Chain(gymnasium.Env[Any, Any]):
@@ -52,11 +60,11 @@ class Counter(gymnasium.Env[Any, Any]):
 class Seeds(Chain):
     """Tells with what seeds it was reset."""
 
-    told: list[int] = []  # noqa: RUF012 (of all copies)
+    seen: list[int] = []  # noqa: RUF012 (of all copies)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         if seed is not None:
-            self.told.append(seed)
+            self.seen.append(seed)
         return super().reset(seed=seed, options=options)
 
 
@@ -66,23 +74,45 @@ gymnasium.register("test/Endless-v0", entry_point=lambda **_: Counter())
 gymnasium.register("test/Seeds-v0", entry_point=lambda **_: Seeds(), max_episode_steps=20)
 
 
-def ppo(**changes: Any) -> PPORun:
+def ppo(**changes: Any) -> PPOSettings:
     """Quick to learn in `Chain`."""
     values: dict[str, Any] = {
-        **{"name": "ppo", "environment": "test/Chain-v0", "seeds": (1,), "steps": 8000, "copies": 8, "widths": (16,)},
+        **{
+            "algorithm": "ppo",
+            "environment": "test/Chain-v0",
+            "seeds": (1,),
+            "steps": 8000,
+            "copies": 8,
+            "widths": (16,),
+        },
         **{"discount": 0.99, "learning_rate": 0.01, "gradient_clip": 0.5, "episodes": 10, "points": 5},
         **{"validation_episodes": 3, "checkpoints": 4, "rollout": 25, "epochs": 4, "minibatches": 2},
         **{"gae_lambda": 0.95, "clip": 0.2, "anneal": True, "entropy_coefficient": 0.01},
     }
-    return PPORun(**(values | changes))
+    return PPOSettings(**(values | changes))
 
 
-def dqn(**changes: Any) -> DQNRun:
+def dqn(**changes: Any) -> DQNSettings:
     """Quick to learn in `Chain`."""
     values: dict[str, Any] = {
-        **{"name": "dqn", "environment": "test/Chain-v0", "seeds": (1,), "steps": 6000, "copies": 4, "widths": (16,)},
+        **{
+            "algorithm": "dqn",
+            "environment": "test/Chain-v0",
+            "seeds": (1,),
+            "steps": 6000,
+            "copies": 4,
+            "widths": (16,),
+        },
         **{"discount": 0.99, "learning_rate": 0.01, "episodes": 10, "points": 5, "validation_episodes": 3},
         **{"checkpoints": 4, "buffer": 2000, "batch_size": 32, "learning_starts": 200, "train_every": 4},
         **{"target_every": 100, "epsilon": 0.05, "exploration": 0.5},
     }
-    return DQNRun(**(values | changes))
+    return DQNSettings(**(values | changes))
+
+
+def short(algorithm: str, **changes: Any) -> AgentSettings:
+    """The first run of params.yaml by this algorithm, cut down to eight updates."""
+    runs = load_params(ROOT / "params.yaml").agent.values()
+    settings = replace(next(run for run in runs if run.algorithm == algorithm), **changes)
+    update = build(settings, Place.of(settings).make(settings.copies)).steps_per_update
+    return replace(settings, steps=8 * update, episodes=3, points=2, validation_episodes=2, checkpoints=4)

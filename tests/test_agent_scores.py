@@ -320,7 +320,7 @@ def compared(tmp_path: Path, change: Any) -> Path:
     write(tmp_path, metrics)
     missing = set(PARAMS.agent) - set(metrics)
     for name in missing:
-        environment, algorithm = PARAMS.agent[name].environment, PARAMS.agent[name].name
+        environment, algorithm = PARAMS.agent[name].environment, PARAMS.agent[name].algorithm
         PLACES.setdefault(environment, {"threshold": 200.0, "baselines": {"random": {"mean": -180.0}}})
         (tmp_path / f"metrics/agent/{name}.json").write_text(json.dumps(trained(environment, algorithm, 1, 2, 3)))
     change(tmp_path / "params.yaml", {"agents.resamples": 500})

@@ -10,12 +10,6 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from dla.rl.dqn import DQN, QNet, targets
-from dla.rl.navigation import VectorNavigation
-from dla.rl.nets import Adam, Normal, Softmax
-from dla.rl.ppo import PPO, ActorCritic, Rollout, advantages
-from dla.rl.replay import Buffer, Steps, Transitions
-from dla.rl.rooms import BEAMS, FORWARD, LEFT, RANGE, RIGHT, ROBOT, SIDE, STRIDE, Rooms
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 from PIL import Image
@@ -25,13 +19,18 @@ from torch.nn import functional as F
 from dla.cli.main import main
 from dla.core.artifacts import read_table
 from dla.core.errors import UserError
-from dla.core.success import until_success
-from dla.rl.environments import Place, Transition, make_environments
+from dla.rl.algorithms.dqn import DQN, QNet, ReplayBuffer, Steps, Transitions, q_targets
+from dla.rl.algorithms.ppo import PPO, ActorCritic, Minibatch, Normal, Rollout, Softmax, estimate_advantages
+from dla.rl.base.adam import Adam
+from dla.rl.base.policy import PolicyNet
+from dla.rl.environments.navigation import VectorNavigation
+from dla.rl.environments.place import Place, make_environments
+from dla.rl.environments.rooms import BEAMS, FORWARD, LEFT, RANGE, RIGHT, ROBOT, SIDE, STRIDE, Rooms
+from dla.rl.environments.vector import Episode, Transition
 from dla.rl.evaluate import evaluate, judge, play, summary, write_gif
 from dla.rl.results import load_agent, write_agents
-from dla.rl.settings import DQNRun, PPORun
-from dla.rl.train import Progress, TrainedAgent, train_agent
-from dla.training.checkpoint import Checkpoint
+from dla.rl.settings import AgentSettings
+from dla.rl.train import train_agent
 from tests.agent_runs import dqn, ppo
 
 # --- the room -------------------------------------------------------------------------------------------------
@@ -166,7 +165,7 @@ def test_the_step_that_resets_is_not_real_and_counts_for_nothing() -> None:
     assert [step.observations[0, 0] for step in steps] == [1, 2, 3, 0, 1, 2, 3, 0]
     assert [bool(step.truncated[0]) for step in steps] == [False, False, True, False, False, False, True, False]
     assert [bool(step.real[0]) for step in steps] == [True, True, True, False, True, True, True, False]
-    assert environments.take_ended() == [{"return": 3.0, "length": 3, "success": None}] * 4
+    assert environments.take_ended() == [Episode(total=3.0, length=3, success=None)] * 4
     assert environments.take_ended() == []
 
 
@@ -183,12 +182,12 @@ def test_a_saved_state_goes_on_as_if_nothing_had_happened(name: str) -> None:
     actions = [generator.integers(0, environments.action_space.n, 4) for _ in range(200)]  # type: ignore[attr-defined]
     for chosen in actions[:100]:
         environments.step(chosen)
-    state = environments.state()
+    state = environments.state_dict()
     assert state is not None
     kept = torch.utils._pytree.tree_map(lambda node: node.copy() if isinstance(node, np.ndarray) else node, state)
     expected = [environments.step(chosen).observations for chosen in actions[100:]]
     other = make_environments(name, 4)
-    other.restore(kept)
+    other.load_state_dict(kept)
     np.testing.assert_array_equal([other.step(chosen).observations for chosen in actions[100:]], expected)
 
 
@@ -204,20 +203,20 @@ def rollout(rewards: list[float], values: list[float], terminated: list[int], do
 
 def test_advantages_are_those_worked_out_by_hand() -> None:
     """With discount 0.5 and lambda 0.5: errors 1 + 0.5 x 4 - 2 = 1, 2 + 0.5 x 6 - 4 = 1, 3 + 0.5 x 8 - 6 = 1."""
-    found = advantages(rollout([1, 2, 3], [2, 4, 6, 8], [0, 0, 0], [0, 0, 0]), 0.5, 0.5)
+    found = estimate_advantages(rollout([1, 2, 3], [2, 4, 6, 8], [0, 0, 0], [0, 0, 0]), 0.5, 0.5)
     assert found[:, 0].tolist() == [1 + 0.25 * (1 + 0.25), 1.25, 1]
 
 
 def test_termination_ends_the_value_and_truncation_does_not() -> None:
-    ended = advantages(rollout([1, 2, 3], [2, 4, 6, 8], [0, 1, 0], [0, 1, 0]), 0.5, 0.5)
+    ended = estimate_advantages(rollout([1, 2, 3], [2, 4, 6, 8], [0, 1, 0], [0, 1, 0]), 0.5, 0.5)
     assert ended[:, 0].tolist() == [1 + 0.25 * -2, 2 - 4, 1]
-    cut = advantages(rollout([1, 2, 3], [2, 4, 6, 8], [0, 0, 0], [0, 1, 0]), 0.5, 0.5)
+    cut = estimate_advantages(rollout([1, 2, 3], [2, 4, 6, 8], [0, 0, 0], [0, 1, 0]), 0.5, 0.5)
     assert cut[:, 0].tolist() == [1 + 0.25 * 1, 2 + 0.5 * 6 - 4, 1]
 
 
 def test_targets_are_those_worked_out_by_hand() -> None:
     following = torch.tensor([[1.0, 3.0], [5.0, 2.0], [7.0, 4.0]])
-    wanted = targets(torch.ones(3), torch.tensor([0.5, 0, 0.5]), following, torch.tensor([1, 0, 1]))
+    wanted = q_targets(torch.ones(3), torch.tensor([0.5, 0, 0.5]), following, torch.tensor([1, 0, 1]))
     assert wanted.tolist() == [1 + 0.5 * 3, 1, 1 + 0.5 * 4]
 
 
@@ -272,7 +271,7 @@ def test_a_sum_ends_with_its_episode(how: str, left: tuple[float, float]) -> Non
 
 
 def test_the_buffer_forgets_the_oldest() -> None:
-    buffer = Buffer(4, 1)
+    buffer = ReplayBuffer(4, 1)
     for number in range(3):
         column = torch.tensor([2.0 * number, 2.0 * number + 1])
         buffer.add(Transitions(column[:, None], column.long(), column, column[:, None], column / 10))
@@ -324,7 +323,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
-def test_patience_is_learned(folder: Path, run: PPORun | DQNRun) -> None:
+def test_patience_is_learned(folder: Path, run: AgentSettings) -> None:
     """At first nearly every episode ends at once with 0.1; who learns gets 1."""
     agent = train_agent("chain", run, seed=1)
     assert agent.rows[1]["return"] < 0.9  # sampled, before training
@@ -368,19 +367,19 @@ def test_epsilon_falls_and_learning_starts_when_it_should() -> None:
     run = dqn(steps=1000, learning_starts=40, train_every=8, target_every=80, exploration=0.2, epsilon=0.1)
     environments = make_environments(run.environment, run.copies)
     learner = DQN(run, environments)
-    assert [learner.epsilon(step) for step in (0, 100, 200, 999)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
-    told = [found for _, found in learner.run(environments, environments.reset(seed=0), range(12))]
-    assert [8 * (i + 1) for i, found in enumerate(told) if "loss" in found] == list(range(40, 104, 8))
+    assert [run.epsilon_after(step) for step in (0, 100, 200, 999)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
+    diagnostics = [update.diagnostics for update in learner.run(environments, environments.reset(seed=0), range(12))]
+    assert [8 * (i + 1) for i, update in enumerate(diagnostics) if "loss" in update] == list(range(40, 104, 8))
     same = [all(map(torch.equal, learner.net.parameters(), learner.target.parameters()))]
     for _ in learner.run(environments, environments.reset(seed=0), range(12, 20)):
         same.append(all(map(torch.equal, learner.net.parameters(), learner.target.parameters())))
     assert same == [False] * 8 + [True]  # after 160 steps
 
 
-def minibatch(count: int) -> dict[str, torch.Tensor]:
-    names = ("log_probabilities", "values", "advantages", "returns")
-    batch = {name: torch.randn(count) for name in names}
-    return batch | {"observations": torch.randn(count, 5), "actions": torch.randint(2, (count,))}
+def minibatch(count: int) -> Minibatch:
+    log_probabilities, values, advantages, returns = torch.randn(4, count)
+    seen, actions = torch.randn(count, 5), torch.randint(2, (count,))
+    return Minibatch(seen, actions, log_probabilities, values, advantages, returns)
 
 
 @pytest.mark.parametrize("clips", [False, True])
@@ -388,10 +387,10 @@ def test_the_values_loss_is_clipped_if_asked(clips: bool) -> None:
     torch.manual_seed(0)
     learner = PPO(ppo(value_clip=clips, clip=0.1), make_environments("test/Chain-v0", 2))
     batch = minibatch(50)
-    values = learner.net.values(batch["observations"]).detach()
-    plain = (values - batch["returns"]) ** 2
-    near = batch["values"] + (values - batch["values"]).clip(-0.1, 0.1)
-    expected = torch.maximum(plain, (near - batch["returns"]) ** 2) if clips else plain
+    values = learner.net.values(batch.observations).detach()
+    plain = (values - batch.returns) ** 2
+    near = batch.values + (values - batch.values).clip(-0.1, 0.1)
+    expected = torch.maximum(plain, (near - batch.returns) ** 2) if clips else plain
     assert learner.update(batch)[1].item() == pytest.approx(expected.mean().item(), rel=1e-5)
     assert (expected.mean() > plain.mean()).item() == clips
 
@@ -436,65 +435,6 @@ def test_what_an_agent_cannot_observe_or_do_is_an_error(algorithm: Any) -> None:
             net(run, observed, done)  # type: ignore[arg-type]
 
 
-def same(first: TrainedAgent, second: TrainedAgent) -> bool:
-    weights = all(np.array_equal(first.weights[name], second.weights[name]) for name in first.weights)
-    return weights and first.rows == second.rows and first.evaluation == second.evaluation
-
-
-@pytest.mark.parametrize("run", [ppo(steps=2000), dqn(steps=2000)], ids=["ppo", "dqn"])
-def test_the_same_seed_gives_the_same_bits(folder: Path, run: PPORun | DQNRun) -> None:
-    agents = []
-    for seed in (1, 1, 2):
-        with until_success():
-            agents.append(train_agent("chain", run, seed))
-    assert same(agents[0], agents[1])
-    assert not same(agents[0], agents[2])
-
-
-NORMALIZED = {"normalize_observations": True, "normalize_rewards": True}
-SOON = {"episodes": 5, "checkpoints": 4, "points": 7}
-
-
-@pytest.mark.parametrize(
-    "run",
-    [
-        ppo(environment="CartPole-v1", steps=6400, **SOON),
-        dqn(environment="CartPole-v1", steps=2400, **SOON),
-        dqn(environment="CartPole-v1", steps=2400, n_steps=3, **SOON),
-        ppo(environment="dla/Navigation-v0", steps=3200, **SOON),
-        ppo(environment="test/Counter-v0", steps=3200, **SOON),  # its state cannot be saved
-        ppo(environment="CartPole-v1", steps=6400, **SOON, **NORMALIZED),
-        dqn(environment="CartPole-v1", steps=2400, **SOON, **NORMALIZED),
-    ],
-    ids=[
-        *("ppo CartPole", "dqn CartPole", "dqn CartPole 3 steps", "ppo Navigation", "ppo Counter"),
-        *("ppo normalized", "dqn normalized"),
-    ],
-)
-def test_a_killed_run_ends_in_the_same_bits(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, run: PPORun | DQNRun
-) -> None:
-    with until_success():
-        whole = train_agent("agent", run, seed=3)
-
-    class KilledError(Exception):
-        pass
-
-    advance = Progress.advance
-
-    def until_half(progress: Progress, checkpoint: Checkpoint) -> None:
-        if progress.part == 2:
-            raise KilledError
-        advance(progress, checkpoint)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Progress, "advance", until_half)
-        with pytest.raises(KilledError):
-            train_agent("agent", run, seed=3)
-    torch.manual_seed(99)
-    assert same(train_agent("agent", run, seed=3), whole)
-
-
 # --- evaluation -----------------------------------------------------------------------------------------------
 
 
@@ -516,12 +456,9 @@ def test_the_interval_is_students() -> None:
 
 
 def test_an_episode_becomes_a_gif(folder: Path) -> None:
-    class Forward(torch.nn.Module):
+    class Forward(PolicyNet):
         def act(self, observations: torch.Tensor) -> torch.Tensor:
             return torch.zeros(len(observations), dtype=torch.int64)
-
-        def as_actions(self, actions: torch.Tensor) -> Any:
-            return actions.numpy()
 
     shown = list(play(Forward(), Place("dla/Navigation-v0"), seed=2, mode="rgb_array"))
     assert shown[0].total == 0

@@ -14,15 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 import pytest
 import torch
-from dla.rl.dqn import DQN
-from dla.rl.ppo import PPO, Rollout, advantages
-from dla.rl.replay import Transitions
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from dla.rl.environments import make_environments
-from dla.rl.settings import DQNRun, PPORun
+from dla.rl.algorithms import dqn, ppo
+from dla.rl.algorithms.dqn import DQN, Transitions
+from dla.rl.algorithms.ppo import PPO, Minibatch, Rollout, estimate_advantages
+from dla.rl.environments.place import make_environments
 
 DISCOUNT, LAMBDA, CLIP, RATE, NORM = 0.97, 0.9, 0.2, 3e-3, 0.5
 VALUE, ENTROPY = 0.5, 0.01  # coefficients of the loss
@@ -47,7 +46,7 @@ class Reference(Protocol):
 
     def estimate(self, episodes: Episodes) -> NDArray[Any]: ...
 
-    def update_policy(self, before: Weights, batch: dict[str, torch.Tensor]) -> Weights: ...
+    def update_policy(self, before: Weights, batch: Minibatch) -> Weights: ...
 
     def update_values(self, before: Weights, batches: list[Transitions]) -> Weights: ...
 
@@ -85,16 +84,16 @@ class Formulas:
             found[t] = carried
         return found
 
-    def update_policy(self, before: Weights, batch: dict[str, torch.Tensor]) -> Weights:
+    def update_policy(self, before: Weights, batch: Minibatch) -> Weights:
         nets = {"actor": ["actor.0", "policy.logits"], "critic": ["critic.0", "value"]}
         made = {key: (mlp(before, names, nn.Tanh), names) for key, names in nets.items()}
         parameters = [parameter for net, _ in made.values() for parameter in net.parameters()]
         optimizer = torch.optim.Adam(parameters, RATE, eps=1e-5)
-        policy = torch.distributions.Categorical(logits=made["actor"][0](batch["observations"]))
-        ratio = (policy.log_prob(batch["actions"]) - batch["log_probabilities"]).exp()
-        gain = (batch["advantages"] - batch["advantages"].mean()) / (batch["advantages"].std() + 1e-8)
+        policy = torch.distributions.Categorical(logits=made["actor"][0](batch.observations))
+        ratio = (policy.log_prob(batch.actions) - batch.log_probabilities).exp()
+        gain = (batch.advantages - batch.advantages.mean()) / (batch.advantages.std() + 1e-8)
         policy_loss = -torch.minimum(gain * ratio, gain * ratio.clamp(1 - CLIP, 1 + CLIP)).mean()
-        value_loss = F.mse_loss(made["critic"][0](batch["observations"]).flatten(), batch["returns"])
+        value_loss = F.mse_loss(made["critic"][0](batch.observations).flatten(), batch.returns)
         (policy_loss - ENTROPY * policy.entropy().mean() + VALUE * value_loss).backward()
         nn.utils.clip_grad_norm_(parameters, NORM)
         optimizer.step()
@@ -150,12 +149,12 @@ class StableBaselines:
         found: NDArray[Any] = buffer.advantages[:, 0]
         return found
 
-    def update_policy(self, before: Weights, batch: dict[str, torch.Tensor]) -> Weights:
+    def update_policy(self, before: Weights, batch: Minibatch) -> Weights:
         names = {
             **{"actor.0": "mlp_extractor.policy_net.0", "critic.0": "mlp_extractor.value_net.0"},
             **{"policy.logits": "action_net", "value": "value_net"},
         }
-        size = len(batch["actions"])
+        size = len(batch.actions)
         model = self.quiet(
             self.sb3.PPO(
                 *("MlpPolicy", "CartPole-v1"),
@@ -166,9 +165,9 @@ class StableBaselines:
         )
         self.load(model.policy, names, before)
         buffer = model.rollout_buffer
-        buffer.observations[:, 0], buffer.actions[:, 0, 0] = batch["observations"], batch["actions"]
-        buffer.log_probs[:, 0], buffer.values[:, 0] = batch["log_probabilities"], batch["values"]
-        buffer.advantages[:, 0], buffer.returns[:, 0] = batch["advantages"], batch["returns"]
+        buffer.observations[:, 0], buffer.actions[:, 0, 0] = batch.observations, batch.actions
+        buffer.log_probs[:, 0], buffer.values[:, 0] = batch.log_probabilities, batch.values
+        buffer.advantages[:, 0], buffer.returns[:, 0] = batch.advantages, batch.returns
         buffer.full = True
         model.train()
         return self.save(model.policy, names)
@@ -223,7 +222,7 @@ def test_advantages_are_theirs(reference: Reference) -> None:
     values = torch.from_numpy(generator.normal(size=(length + 1, copies)).astype(np.float32))
     nothing = torch.zeros(length, copies)
     rollout = Rollout(nothing, nothing, nothing, paid, values, ended, done, torch.from_numpy(real))
-    found = advantages(rollout, DISCOUNT, LAMBDA)
+    found = estimate_advantages(rollout, DISCOUNT, LAMBDA)
     for copy in range(copies):
         theirs = reference.estimate(Episodes(rollout, copy))
         np.testing.assert_allclose(found[rollout.real[:, copy], copy], theirs, rtol=1e-5, atol=1e-6)
@@ -240,15 +239,16 @@ def same(found: Weights, theirs: Weights, before: Weights) -> None:
 def test_an_update_of_ppo_is_theirs(reference: Reference) -> None:
     torch.manual_seed(0)
     settings: dict[str, Any] = {
-        **{**COMMON, "name": "ppo", "widths": (16,), "rollout": 16, "epochs": 1, "minibatches": 1},
+        **{**COMMON, "algorithm": "ppo", "widths": (16,), "rollout": 16, "epochs": 1, "minibatches": 1},
         **{"gae_lambda": LAMBDA, "clip": CLIP, "value_coefficient": VALUE, "entropy_coefficient": ENTROPY},
     }
-    run = PPORun(**settings)
+    run = ppo.Settings(**settings)
     learner = PPO(run, make_environments(run.environment, run.copies))
     before = {name: value.clone() for name, value in learner.net.state_dict().items()}
-    batch = {name: torch.randn(64) for name in ("values", "advantages", "returns")}
-    batch |= {"observations": torch.randn(64, 4), "actions": torch.randint(2, (64,))}
-    batch["log_probabilities"] = -0.7 + 0.3 * torch.randn(64)  # some ratios are clipped
+    values, advantages, returns = torch.randn(3, 64)
+    log_probabilities = -0.7 + 0.3 * torch.randn(64)  # some ratios are clipped
+    seen, actions = torch.randn(64, 4), torch.randint(2, (64,))
+    batch = Minibatch(seen, actions, log_probabilities, values, advantages, returns)
     theirs = reference.update_policy(before, batch)
     learner.update(batch)
     same(learner.net.state_dict(), theirs, before)
@@ -257,10 +257,10 @@ def test_an_update_of_ppo_is_theirs(reference: Reference) -> None:
 def test_sixty_updates_of_dqn_are_theirs(reference: Reference) -> None:
     torch.manual_seed(0)
     settings: dict[str, Any] = {
-        **{**COMMON, "name": "dqn", "widths": (16, 16), "buffer": 100, "batch_size": 32, "learning_starts": 10},
+        **{**COMMON, "algorithm": "dqn", "widths": (16, 16), "buffer": 100, "batch_size": 32, "learning_starts": 10},
         **{"train_every": 2, "target_every": 100, "epsilon": 0.1, "exploration": 0.5},
     }
-    run = DQNRun(**settings)
+    run = dqn.Settings(**settings)
     learner = DQN(run, make_environments(run.environment, run.copies))
     before = {name: value.clone() for name, value in learner.net.state_dict().items()}
     batches = [

@@ -19,7 +19,6 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from dla.rl.ppo import ActorCritic
 from hypothesis import strategies as st
 from PIL import Image
 from ruamel.yaml import YAML
@@ -44,6 +43,7 @@ from dla.models.base.registry import build
 from dla.params.effective import stages
 from dla.params.file import load_params
 from dla.report.results import Results
+from dla.rl.algorithms.ppo import ActorCritic
 from dla.rl.results import load_agent
 from dla.text.perceptron import build_perceptron, weights_of
 from dla.text.trained import load_text_classifier

@@ -153,7 +153,7 @@ def computing(files: Iterable[str]) -> set[str]:
             names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
     known = packages_distributions()
     libraries = {library for name in names for library in known.get(name.partition(".")[0], [])}
-    return {canonicalize_name(library) for library in libraries} & LOCKED.keys() - IDLE
+    return {name for name in map(canonicalize_name, libraries) if name in LOCKED and name not in IDLE}
 
 
 def test_the_libraries_that_a_stage_computes_with_are_among_its_params() -> None:

@@ -50,14 +50,14 @@ def add(commands: Commands[Parser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; the exit code."""
     pools.limit()  # to one thread, as the agent's training
-    from dla.rl.environments import Place
+    from dla.rl.environments.place import Place
     from dla.rl.evaluate import play, write_gif
     from dla.rl.results import load_agent
 
     mode, file = _rendering(options.render)
     target = destination(file) if file else None
-    net, run = load_agent(options.name)
-    place = Place.of(run)
+    net, settings = load_agent(options.name)
+    place = Place.of(settings)
     frames = []
     for number in range(options.seed, options.seed + options.episodes):
         shown = list(play(net, place, number, mode))

@@ -30,8 +30,6 @@ class AgentSettings:
     learning_rate: Positive  # of Adam
     anneal: bool = False  # the learning rate falls linearly to nothing
     gradient_clip: Positive | None = None  # largest norm of the gradient
-    normalize_observations: bool = False  # to mean 0 and standard deviation 1 of what training has seen so far
-    normalize_rewards: bool = False  # to returns with standard deviation 1, while it trains
     episodes: Count  # to judge the agent by: so many greedy and so many sampled ones, on seeds of their own
     points: Count  # of the learning curve, beside the one before training
     validation_episodes: Count  # at each point, greedy and as many sampled, on seeds that neither training nor test has

@@ -120,7 +120,7 @@ class Progress:
 
     def require_finite(self, step: int, diagnostics: Mapping[str, float]) -> None:
         """A `UserError` if the loss or a weight is no longer a number."""
-        weights = float(nn.utils.parameters_to_vector(self.algorithm.net.parameters()).sum())
+        weights = float(nn.utils.parameters_to_vector(self.algorithm.net.parameters()).detach().sum())
         for what, value in (("the training loss", diagnostics.get("loss", 0.0)), ("a weight", weights)):
             if not math.isfinite(value):
                 clip = self.settings.gradient_clip

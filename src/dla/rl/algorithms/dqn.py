@@ -21,14 +21,14 @@ from dla.core.parsing import STRICT
 from dla.core.values import Count
 from dla.rl.base.adam import Adam
 from dla.rl.base.algorithm import Algorithm, Update
-from dla.rl.base.normalization import ReturnScale, Standardize
+from dla.rl.base.normalization import NormalizingSettings, ReturnScale, Standardize
 from dla.rl.base.policy import PolicyNet, sizes
 from dla.rl.environments.vector import Environments, Saveable, Transition
-from dla.rl.settings import AgentSettings, Share
+from dla.rl.settings import Share
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Settings(AgentSettings):
+class Settings(NormalizingSettings):
     """Deep Q-learning (Mnih et al. 2015)."""
 
     buffer: Count  # transitions that are remembered

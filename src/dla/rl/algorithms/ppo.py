@@ -18,14 +18,14 @@ from dla.core.parsing import STRICT
 from dla.core.values import Count, NonNegative, Positive
 from dla.rl.base.adam import Adam
 from dla.rl.base.algorithm import Algorithm, Update
-from dla.rl.base.normalization import ReturnScale, Standardize
+from dla.rl.base.normalization import NormalizingSettings, ReturnScale, Standardize
 from dla.rl.base.policy import PolicyNet, sizes
 from dla.rl.environments.vector import Environments, Saveable
-from dla.rl.settings import AgentSettings, Share
+from dla.rl.settings import Share
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Settings(AgentSettings):
+class Settings(NormalizingSettings):
     """Proximal policy optimisation (Schulman et al. 2017)."""
 
     rollout: Count  # steps of every copy between updates

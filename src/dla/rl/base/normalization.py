@@ -7,9 +7,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic.dataclasses import dataclass
 from torch import nn
 
+from dla.core.parsing import STRICT
 from dla.rl.environments.vector import Transition
+from dla.rl.settings import AgentSettings
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class NormalizingSettings(AgentSettings):
+    """What the settings of algorithms that can normalize have."""
+
+    normalize_observations: bool = False  # to mean 0 and standard deviation 1 of what training has seen so far
+    normalize_rewards: bool = False  # to returns with standard deviation 1, while it trains
+
 
 FARTHEST = 10.0  # standard deviations from the mean that an observation may lie away
 

@@ -23,5 +23,5 @@ class SaveableCartPole(CartPoleVectorEnv):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
         for name in CHANGING:
-            setattr(self, name, np.array(state[name]))
+            setattr(self, name, np.asarray(state[name]).copy())
         self.np_random.bit_generator.state = state["random"]

@@ -136,8 +136,8 @@ class VectorNavigation(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
-        self.rooms = Rooms(**{name: np.array(values) for name, values in state["rooms"].items()})
-        self.steps, self.finished = np.array(state["steps"]), np.array(state["finished"])
+        self.rooms = Rooms(**{name: np.asarray(values).copy() for name, values in state["rooms"].items()})
+        self.steps, self.finished = (np.asarray(state[name]).copy() for name in ("steps", "finished"))
         for generator, random in zip(self.generators, state["generators"], strict=True):
             generator.bit_generator.state = random
 

@@ -120,4 +120,4 @@ class Environments:
         self.vector.reset(seed=0)  # wrappers want it
         vector.load_state_dict(state["vector"])
         for name in IN_PROGRESS:
-            setattr(self, name, np.array(state[name]))
+            setattr(self, name, np.asarray(state[name]).copy())
