@@ -1,7 +1,7 @@
 """params.yaml block by block, each as the budget in force cuts it down: what a stage reads of it.
 
-A block may hold `cuts: {BUDGET: {...}}`: settings that replace its own under that budget. They only ever cut down: what
-counts something may shrink and never grow; a learning rate, say, may be any other.
+A block may hold `cuts: {BUDGET: {...}}`: settings that replace its own under that budget. They only ever cut down: of
+what counts something the smaller holds; a learning rate, say, may be any other.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def cut(content: Any, budget: str, place: tuple[str, ...] = ()) -> Any:
     Raises
     ------
     UserError
-        If a cut makes something larger, or replaces what dvc.yaml reads.
+        If a cut replaces what dvc.yaml reads.
     """
     if not isinstance(content, dict):
         return content
@@ -102,17 +102,16 @@ def _merge(settings: Mapping[str, Any], partial: Mapping[str, Any], place: tuple
             continue
         if key in READ_BY_DVC and value != before:
             raise UserError(f"{_shown(*place, key)} = {shown(value)}: dvc.yaml reads it, which sees no cuts")
-        if _is_larger(value, before) and not key.endswith("seed"):
-            raise UserError(f"{_shown(*place, key)} = {shown(value)} is more than the {shown(before)} that it cuts")
-        merged[key] = value
+        merged[key] = value if key.endswith("seed") else _least(value, before)
     return merged
 
 
-def _is_larger(value: Any, before: Any) -> bool:
+def _least(value: Any, before: Any) -> Any:
+    """What replaces a setting: of what counts something, alone or in a list, the smaller; of lists the shorter."""
     if isinstance(value, list) and isinstance(before, list):
-        return len(value) > len(before) or any(map(_is_larger, value, before))
+        return before if len(value) > len(before) else list(map(_least, value, before))
     counts = all(isinstance(number, int) and not isinstance(number, bool) for number in (value, before))
-    return counts and value > before
+    return min(value, before) if counts else value
 
 
 def _read(path: Path = PARAMS_FILE) -> dict[str, Any]:
