@@ -22,7 +22,7 @@ from .conftest import ROOT, run_stage
 Change = Callable[[Path, dict[str, object]], None]
 
 RUN = "train.cifar10-mlp"
-SHORT = {"seed": 1, "epochs": 1, "batch_size": 8, "optimizer": "adam", "learning_rate": 1e-3}
+SHORT = {"group": "mine", "seed": 1, "epochs": 1, "batch_size": 8, "optimizer": "adam", "learning_rate": 1e-3}
 
 
 def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:

@@ -220,16 +220,10 @@ def test_a_stage_that_trains_no_net_does_not_import_torch(script: str) -> None:
 
 
 def test_imports_run_one_way() -> None:
-<<<<<<< HEAD
     """cli -> site, doctor -> report -> params -> the chapters -> training -> models, data -> core."""
     floors = ["core", "figures", "run", "statistics", "data models pretrained", "training"]
     floors += ["vision text language rl", "params"]
     floors += ["report", "site doctor", "cli"]
-=======
-    """stages -> cli, report, site, doctor -> params -> vision, text, language, rl -> training -> models, data -> core."""
-    floors = ["core", "figures", "run", "statistics", "data models pretrained", "training", "vision text language rl"]
-    floors += ["params", "report", "site doctor", "cli"]
->>>>>>> text
 
     def layer(file: Path) -> int:
         room = file.relative_to(ROOT / "src/dla").parts[0].removesuffix(".py")
