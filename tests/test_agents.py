@@ -484,7 +484,8 @@ def test_discrete_learners_refuse_continuous_actions() -> None:
 @pytest.fixture
 def trained(project: Path) -> Path:
     run = dqn(environment="dla/Navigation-v0", steps=800, learning_starts=100, seeds=(1, 2), episodes=5)
-    write_agents("walker", run, [train_agent("walker", run, seed) for seed in run.seeds])
+    with until_success():
+        write_agents("walker", run, [train_agent("walker", run, seed) for seed in run.seeds])
     return project
 
 
