@@ -323,7 +323,7 @@ def test_a_laboratorys_figure_stands_beside_a_run_at_its_settings() -> None:
     assert (mlp.widths, mlp.optimizer, mlp.learning_rate, mlp.batch_size) == ((512, 256, 128), "sgd", 1e-3, 512)
     assert PARAMS.embed[margin.features].pooling == "cls"
     assert (margin.optimizer, margin.learning_rate, margin.batch_size, margin.epochs) == ("sgd", 0.1, 128, 500)
-    assert PARAMS.rank["ratio-lab"] == replace(margin, loss="ratio")
+    assert whole.rank["ratio-lab"] == replace(margin, loss="ratio")
     texts = {stage for stage in ACCURACY if stage.startswith(("classify@", "rank@"))}
     assert texts == {"classify@logreg-lab", "classify@mlp-lab", "rank@margin-lab", "rank@ratio-lab"}
 
