@@ -17,7 +17,7 @@ from dla.rl.algorithms.dqn import DQN, QNet
 from dla.rl.base.algorithm import build
 from dla.rl.base.normalization import ReturnScale, Standardize
 from dla.rl.baselines import RULES, baselines
-from dla.rl.environments.place import Place, make_environments
+from dla.rl.environments.place import Place
 from dla.rl.environments.vector import Transition
 from dla.rl.evaluate import actions, evaluate, judge
 from dla.rl.results import load_agent, write_agents
@@ -64,7 +64,7 @@ def test_training_takes_no_seed_of_an_evaluation() -> None:
 
 def test_judging_draws_no_random_number_of_torch() -> None:
     run = ppo(environment="CartPole-v1")
-    net = build(run, make_environments(run.environment, 1)).net
+    net = build(run, Place(run.environment).make(1)).net
     before = torch.get_rng_state()
     judged = judge(net, run, "validation", seed=1)
     assert torch.equal(torch.get_rng_state(), before)
@@ -76,7 +76,7 @@ def test_judging_draws_no_random_number_of_torch() -> None:
 
 def test_dqn_samples_as_it_explores_in_the_end() -> None:
     run = dqn(epsilon=0.3)
-    environments = make_environments(run.environment, 1)
+    environments = Place(run.environment).make(1)
     net = QNet(run, environments.observation_space, environments.action_space)
     seen = np.tile(np.eye(5, dtype=np.float32)[0], (20_000, 1))
     with torch.no_grad():
@@ -166,7 +166,7 @@ def test_returns_are_told_as_the_environment_pays_them() -> None:
 
 def test_both_nets_of_dqn_see_the_same() -> None:
     run = dqn(normalize_observations=True)
-    environments = make_environments(run.environment, run.copies)
+    environments = Place(run.environment).make(run.copies)
     learner = DQN(run, environments)
     list(learner.run(environments, environments.reset(seed=0), range(3)))
     assert learner.target.standardize is learner.net.standardize

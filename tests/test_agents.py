@@ -24,7 +24,7 @@ from dla.rl.algorithms.ppo import PPO, ActorCritic, Minibatch, Normal, Rollout, 
 from dla.rl.base.adam import Adam
 from dla.rl.base.policy import PolicyNet
 from dla.rl.environments.navigation import VectorNavigation
-from dla.rl.environments.place import Place, make_environments
+from dla.rl.environments.place import Place
 from dla.rl.environments.rooms import BEAMS, FORWARD, LEFT, RANGE, RIGHT, ROBOT, SIDE, STRIDE, Rooms
 from dla.rl.environments.vector import Episode, Transition
 from dla.rl.evaluate import evaluate, judge, play, summary, write_gif
@@ -159,7 +159,7 @@ def test_reaching_the_goal_pays_and_ends_the_episode() -> None:
 
 
 def test_the_step_that_resets_is_not_real_and_counts_for_nothing() -> None:
-    environments = make_environments("test/Counter-v0", 2)
+    environments = Place("test/Counter-v0").make(2)
     environments.reset(seed=0)
     steps = [environments.step(np.zeros((2, 2), np.float32)) for _ in range(8)]
     assert [step.observations[0, 0] for step in steps] == [1, 2, 3, 0, 1, 2, 3, 0]
@@ -171,12 +171,12 @@ def test_the_step_that_resets_is_not_real_and_counts_for_nothing() -> None:
 
 def test_an_unknown_environment_is_an_error() -> None:
     with pytest.raises(UserError, match=r"environment 'CartPol-v1': .*CartPole"):
-        make_environments("CartPol-v1", 2)
+        Place("CartPol-v1").make(2)
 
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "dla/Navigation-v0"])
 def test_a_saved_state_goes_on_as_if_nothing_had_happened(name: str) -> None:
-    environments = make_environments(name, 4)
+    environments = Place(name).make(4)
     environments.reset(seed=1)
     generator = np.random.default_rng(0)
     actions = [generator.integers(0, environments.action_space.n, 4) for _ in range(200)]  # type: ignore[attr-defined]
@@ -186,7 +186,7 @@ def test_a_saved_state_goes_on_as_if_nothing_had_happened(name: str) -> None:
     assert state is not None
     kept = torch.utils._pytree.tree_map(lambda node: node.copy() if isinstance(node, np.ndarray) else node, state)
     expected = [environments.step(chosen).observations for chosen in actions[100:]]
-    other = make_environments(name, 4)
+    other = Place(name).make(4)
     other.load_state_dict(kept)
     np.testing.assert_array_equal([other.step(chosen).observations for chosen in actions[100:]], expected)
 
@@ -335,7 +335,7 @@ def test_patience_is_learned(folder: Path, run: AgentSettings) -> None:
 @pytest.mark.parametrize("double", [False, True])
 def test_double_q_learning_values_with_the_target_what_the_net_chooses(double: bool) -> None:
     torch.manual_seed(0)
-    environments = make_environments("test/Chain-v0", 2)
+    environments = Place("test/Chain-v0").make(2)
     environments.reset(seed=0)
     learner = DQN(dqn(double=double, batch_size=1), environments)
     with torch.no_grad():
@@ -354,7 +354,7 @@ def test_double_q_learning_values_with_the_target_what_the_net_chooses(double: b
 
 def test_dueling_values_are_those_of_wang() -> None:
     torch.manual_seed(0)
-    environments = make_environments("test/Chain-v0", 2)
+    environments = Place("test/Chain-v0").make(2)
     net = QNet(dqn(dueling=True), environments.observation_space, environments.action_space)
     found = net(torch.eye(5))
     assert net.value is not None
@@ -365,7 +365,7 @@ def test_dueling_values_are_those_of_wang() -> None:
 
 def test_epsilon_falls_and_learning_starts_when_it_should() -> None:
     run = dqn(steps=1000, learning_starts=40, train_every=8, target_every=80, exploration=0.2, epsilon=0.1)
-    environments = make_environments(run.environment, run.copies)
+    environments = Place(run.environment).make(run.copies)
     learner = DQN(run, environments)
     assert [run.epsilon_after(step) for step in (0, 100, 200, 999)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
     diagnostics = [update.diagnostics for update in learner.run(environments, environments.reset(seed=0), range(12))]
@@ -385,7 +385,7 @@ def minibatch(count: int) -> Minibatch:
 @pytest.mark.parametrize("clips", [False, True])
 def test_the_values_loss_is_clipped_if_asked(clips: bool) -> None:
     torch.manual_seed(0)
-    learner = PPO(ppo(value_clip=clips, clip=0.1), make_environments("test/Chain-v0", 2))
+    learner = PPO(ppo(value_clip=clips, clip=0.1), Place("test/Chain-v0").make(2))
     batch = minibatch(50)
     values = learner.net.values(batch.observations).detach()
     plain = (values - batch.returns) ** 2
@@ -414,7 +414,7 @@ def test_adam_steps_as_torchs_does(clip: float | None) -> None:
 
 def test_the_rate_falls_to_nothing_and_gradients_are_clipped() -> None:
     run = ppo(steps=800, learning_rate=0.5, gradient_clip=1e-3)
-    environments = make_environments(run.environment, run.copies)
+    environments = Place(run.environment).make(run.copies)
     learner = PPO(run, environments)
     rates = []
     for _ in learner.run(environments, environments.reset(seed=0), range(4)):
@@ -426,7 +426,7 @@ def test_the_rate_falls_to_nothing_and_gradients_are_clipped() -> None:
 
 @pytest.mark.parametrize("algorithm", [DQN, PPO])
 def test_what_an_agent_cannot_observe_or_do_is_an_error(algorithm: Any) -> None:
-    environments = make_environments("test/Chain-v0", 2)
+    environments = Place("test/Chain-v0").make(2)
     run = dqn() if algorithm is DQN else ppo()
     box, numbers = environments.observation_space, spaces.Discrete(3)
     net = QNet if algorithm is DQN else ActorCritic
@@ -472,7 +472,7 @@ def test_an_episode_becomes_a_gif(folder: Path) -> None:
 
 
 def test_discrete_learners_refuse_continuous_actions() -> None:
-    environments = make_environments("test/Counter-v0", 2)
+    environments = Place("test/Counter-v0").make(2)
     with pytest.raises(UserError, match=r"DQN acts in Discrete spaces.*take ppo"):
         DQN(dqn(environment="test/Counter-v0"), environments)
     assert isinstance(PPO(ppo(environment="test/Counter-v0"), environments).net.policy, Normal)

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from dla.rl.algorithms import dqn, ppo
 from dla.rl.algorithms.dqn import DQN, Transitions
 from dla.rl.algorithms.ppo import PPO, Minibatch, Rollout, estimate_advantages
-from dla.rl.environments.place import make_environments
+from dla.rl.environments.place import Place
 
 DISCOUNT, LAMBDA, CLIP, RATE, NORM = 0.97, 0.9, 0.2, 3e-3, 0.5
 VALUE, ENTROPY = 0.5, 0.01  # coefficients of the loss
@@ -243,7 +243,7 @@ def test_an_update_of_ppo_is_theirs(reference: Reference) -> None:
         **{"gae_lambda": LAMBDA, "clip": CLIP, "value_coefficient": VALUE, "entropy_coefficient": ENTROPY},
     }
     run = ppo.Settings(**settings)
-    learner = PPO(run, make_environments(run.environment, run.copies))
+    learner = PPO(run, Place(run.environment).make(run.copies))
     before = {name: value.clone() for name, value in learner.net.state_dict().items()}
     values, advantages, returns = torch.randn(3, 64)
     log_probabilities = -0.7 + 0.3 * torch.randn(64)  # some ratios are clipped
@@ -261,7 +261,7 @@ def test_sixty_updates_of_dqn_are_theirs(reference: Reference) -> None:
         **{"train_every": 2, "target_every": 100, "epsilon": 0.1, "exploration": 0.5},
     }
     run = dqn.Settings(**settings)
-    learner = DQN(run, make_environments(run.environment, run.copies))
+    learner = DQN(run, Place(run.environment).make(run.copies))
     before = {name: value.clone() for name, value in learner.net.state_dict().items()}
     batches = [
         Transitions(

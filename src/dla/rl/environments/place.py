@@ -52,8 +52,31 @@ class Place:
         return own if own is not None and own > 0 else self.max_episode_steps  # -1: Gymnasium is told to set none
 
     def make(self, copies: int) -> Environments:
-        """So many copies side by side."""
-        return make_environments(self.environment, copies, self.kwargs)
+        """So many copies side by side, by the environment's own vector code where it has some.
+
+        What is not observed as numbers is flattened as Gymnasium does it: which of n is a one among n - 1 zeros.
+
+        Raises
+        ------
+        UserError
+            If gymnasium knows no such environment, it does not take these `kwargs`, or a library that it needs is not
+            installed.
+        """
+        name, spec = self.environment, find_spec(self.environment)
+        spec = replace(spec, vector_entry_point=SAVEABLE.get(spec.vector_entry_point, spec.vector_entry_point))
+        mode = "vector_entry_point" if spec.vector_entry_point else "sync"
+        with _errors_of(name, self.kwargs):
+            vector: Any = gymnasium.make_vec(spec, num_envs=copies, vectorization_mode=mode, **self.kwargs)
+        if vector.metadata.get("autoreset_mode") != AutoresetMode.NEXT_STEP:
+            raise UserError(f"environment {name!r}: resets otherwise than by the step after the last; take another")
+        if _has_pictures(vector.single_observation_space):
+            raise UserError(
+                f"environment {name!r}: observes pictures, of which the nets here, flat ones, see nothing; "
+                f"wrap it so that it observes numbers, or take its version that does"
+            )
+        if not isinstance(vector.single_observation_space, spaces.Box):
+            vector = vector_wrappers.FlattenObservation(vector)
+        return Environments(vector)
 
     def make_one(self, render_mode: str | None) -> gymnasium.Env[Any, Any]:
         """One environment, to look at; a `UserError` if it cannot be drawn in that mode."""
@@ -67,35 +90,6 @@ class Place:
                     raise UserError(f"environment {self.environment!r}: cannot be drawn as {render_mode}")
                 single = gymnasium.make(spec, render_mode=render_mode, **self.kwargs)
         return single if isinstance(single.observation_space, spaces.Box) else FlattenObservation(single)
-
-
-def make_environments(name: str, copies: int, kwargs: Mapping[str, Any] | None = None) -> Environments:
-    """So many copies of the environment `name`, by its own vector code where it has some.
-
-    What is not observed as numbers is flattened as Gymnasium does it: which of n is a one among n - 1 zeros.
-
-    Raises
-    ------
-    UserError
-        If gymnasium knows no such environment, it does not take these `kwargs`, or a library that it needs is not
-        installed.
-    """
-    kwargs = kwargs or {}
-    spec = find_spec(name)
-    spec = replace(spec, vector_entry_point=SAVEABLE.get(spec.vector_entry_point, spec.vector_entry_point))
-    mode = "vector_entry_point" if spec.vector_entry_point else "sync"
-    with _errors_of(name, kwargs):
-        vector: Any = gymnasium.make_vec(spec, num_envs=copies, vectorization_mode=mode, **kwargs)
-    if vector.metadata.get("autoreset_mode") != AutoresetMode.NEXT_STEP:
-        raise UserError(f"environment {name!r}: resets in another way than by the step after the last; take another")
-    if _has_pictures(vector.single_observation_space):
-        raise UserError(
-            f"environment {name!r}: observes pictures, of which the nets here, flat ones, see nothing; "
-            f"wrap it so that it observes numbers, or take its version that does"
-        )
-    if not isinstance(vector.single_observation_space, spaces.Box):
-        vector = vector_wrappers.FlattenObservation(vector)
-    return Environments(vector)
 
 
 def find_spec(name: str) -> EnvSpec:
