@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from dla.cli.main import main
 from dla.core.artifacts import read_table
 from dla.core.errors import UserError
+from dla.core.success import until_success
 from dla.rl.algorithms.dqn import DQN, QNet, ReplayBuffer, Steps, Transitions, q_targets
 from dla.rl.algorithms.ppo import PPO, ActorCritic, Minibatch, Normal, Rollout, Softmax, estimate_advantages
 from dla.rl.base.adam import Adam
