@@ -133,8 +133,9 @@ def test_how_often_an_agent_is_judged_changes_nothing_that_it_learns(algorithm: 
 @every_algorithm
 def test_a_saved_agent_acts_as_the_trained_one(project: Path, algorithm: str) -> None:
     settings = replace(short(algorithm), seeds=(1, 2))
-    agents = [train_agent("agent", settings, seed) for seed in settings.seeds]
-    write_agents("agent", settings, agents)
+    with until_success():
+        agents = [train_agent("agent", settings, seed) for seed in settings.seeds]
+        write_agents("agent", settings, agents)
     net, read = load_agent("agent", seed=2)
     assert read == settings
     assert judge(net, settings, "test", seed=2) == agents[1].evaluation

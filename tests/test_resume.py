@@ -22,6 +22,7 @@ def run(project: Path, change: Change, digits: Path) -> Path:
     (project / "data/prepared/mnist").mkdir(parents=True)
     shutil.copy(digits, project / "data/prepared/mnist/images.safetensors")
     killed = {
+        "group": "killed",
         "data": "mnist",
         "model": {"family": "cnn", "widths": [64, 64, 64], "dropout": 0.3},
         **{"seed": 5, "epochs": 8, "batch_size": 8, "optimizer": "adamw", "learning_rate": 0.003},

@@ -301,7 +301,7 @@ def test_an_encoder_is_trained_for_the_task_of_its_data(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     how: Any = {"seed": 1, "epochs": 1, "batch_size": 4, "optimizer": "adamw", "learning_rate": 1e-3}
-    settings = FineTuning(data="mine", encoder="tiny", max_tokens=32, **how)
+    settings = FineTuning(group="texts", data="mine", encoder="tiny", max_tokens=32, **how)
     trained = finetune("mine", settings, prepare(tmp_path / "mine.parquet", 8), folder, RUNTIME, SILENT)
     assert list(trained.task.choices) == list(choices)
     assert trained.logits["test"].shape == (8, len(choices))

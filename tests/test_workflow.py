@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import asdict
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from dla.site.versions import versions
 from dla.text.settings import HEADS, SCORERS
 
 from .conftest import ROOT
+from .pages import blocks
 
 Change = Callable[[Path, dict[str, object]], None]
 DVC = [sys.executable, "-m", "dvc"]
@@ -66,11 +68,17 @@ def closure(*files: Path) -> set[str]:
 
 
 def resolved() -> dict[str, dict[str, list[str]]]:
-    """Every stage of dvc.yaml as DVC reads it, with its deps and outs interpolated."""
+    """Every stage of dvc.yaml as DVC reads it, with its deps, outs and the libraries among its params."""
     return {
         stage.addressing: {
             "deps": sorted(dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)),
             "outs": sorted(out.def_path for out in stage.outs),
+            "libraries": [
+                library
+                for dep in stage.deps
+                if isinstance(dep, ParamsDependency) and dep.def_path == "versions.yaml"
+                for library in dep.params
+            ],
         }
         for stage in Repo(str(ROOT)).index.stages
     }
@@ -162,9 +170,8 @@ def test_the_libraries_that_a_stage_computes_with_are_among_its_params() -> None
     for stage in STAGES:
         script = stage.partition("@")[0]
         used[script] = used.get(script, READ.get(script, set())) | computing(run_by(stage))
-    for stage in Repo(str(ROOT)).index.stages:
-        locked = [dep.params for dep in stage.deps if isinstance(dep, ParamsDependency) and "versions" in dep.def_path]
-        assert {name for names in locked for name in names} == used[stage.name.partition("@")[0]], stage.name
+    for stage, its in STAGES.items():
+        assert set(its["libraries"]) == used[stage.partition("@")[0]], stage
 
 
 def test_a_stage_reads_just_the_blocks_that_are_among_its_params() -> None:
@@ -285,11 +292,6 @@ def params(clone: Path) -> Iterator[Path]:
     yield from restored(clone, "params.yaml")
 
 
-@pytest.fixture
-def resnet(clone: Path) -> Iterator[Path]:
-    yield from restored(clone, "src/dla/models/resnet.py")
-
-
 TRAINED = {f"train@{name}" for name in PARAMS.train}
 PAIRS = {f"pair@{seed}" for seed in PARAMS.repeats.seeds}
 TEXTS = {
@@ -305,20 +307,20 @@ TEXTS = {
         ({"train.cifar10-cnn.epochs": 3}, {"train@cifar10-cnn"}),
         ({"data.mnist.image_size": 32}, {"prepare@mnist"}),
         ({"sources.cifar10.revision": "v2"}, {"download@cifar10", "prepare@cifar10"}),
-        ({"budgets.full.train.cnn": {"epochs": 3}}, set()),
-        ({"budgets.demo.train.resnet50.epochs": 1}, {"train@cifar10-resnet50"}),
+        ({"train.cifar10-cnn.cuts.full": {"epochs": 3}}, {"train@cifar10-cnn"}),
+        ({"train.cifar10-resnet50.cuts.demo.epochs": 1}, {"train@cifar10-resnet50"}),
         ({"tracking.wandb": True}, set()),
         ({"runtime.threads": 2}, {*TRAINED, *PAIRS, *TEXTS, "gradients", "generate"}),
-        ({"budgets.demo.pair.epochs": 1}, PAIRS),
+        ({"pair.first.cuts.demo.epochs": 1}, PAIRS),
         ({"repeats.loss": 1.0}, {"repeats"}),
         ({"gradients.steps": 10}, {"gradients"}),
-        ({"cam.imagenette-cnn.pictures": 4}, {"cam@imagenette-cnn"}),
+        ({"cam.pictures": 4}, {f"cam@{name}" for name in PARAMS.explained}),
         ({"embed.race.max_tokens": 64, "rank.joint.epochs": 3}, {"embed@race", "rank@joint"}),
-        ({"agent.cartpole-dqn.double": True}, {"agent@cartpole-dqn", "agents"}),
+        ({"agent.cartpole-dqn.double": True}, {"agent@cartpole-dqn"}),
         ({"agents.resamples": 100}, {"agents"}),
-        ({"budgets.demo.agent.navigation-ppo.steps": 1000}, {"agent@navigation-ppo"}),
+        ({"agent.navigation-ppo.cuts.demo.steps": 1000}, {"agent@navigation-ppo"}),
         ({"lm.dante.learning_rate": 1e-3, "generate.seed": 2}, {"lm@dante", "generate"}),
-        ({"budgets.demo.generate.length": 20, "data.dante.kept": ["PARADISO"]}, {"generate", "prepare@dante"}),
+        ({"generate.cuts.demo.length": 20, "data.dante.kept": ["PARADISO"]}, {"generate", "prepare@dante"}),
         ({"tfidf.tfidf.longest": 1, "tsne.test.seed": 2}, {"tfidf@tfidf", "tsne@test"}),
     ],
 )
@@ -329,11 +331,92 @@ def test_a_changed_parameter_concerns_just_the_stages_that_read_it(
     assert set(out_of_date(clone)) == {*stages, "report"}  # the page is about every parameter
 
 
-def test_a_comment_in_resnet_concerns_just_the_stages_that_import_it(clone: Path, resnet: Path) -> None:
-    resnet.write_text(resnet.read_text() + "# a comment\n")
-    names = {"cifar10-resnet34", "cifar10-convnet34", "cifar10-resnet50", "cifar10-tuned"}
-    trained = {f"train@{name}" for name in names}
-    assert set(out_of_date(clone)) == {*trained, *PAIRS, "cam@cifar10-resnet34", "cam@cifar10-convnet34"}
+def of(script: str, *, but: Collection[str] = (), **chosen: object) -> set[str]:
+    """The stages of a script, or those whose settings (of a model, where there is one) have these values."""
+    section = {"cam": "explained", "prepare": "data"}.get(script, script)
+    table = getattr(PARAMS, section)
+    runs = {name: {**asdict(run), **asdict(getattr(run, "model", run))} for name, run in table.items()}
+    return {f"{script}@{name}" for name, run in runs.items() if chosen.items() <= run.items()} - set(but)
+
+
+VISION = {*of("train"), *PAIRS, *of("cam"), "gradients", "repeats"}
+RESNETS = {*of("train", family="resnet"), *PAIRS, *of("cam", family="resnet")}
+DOWNLOADED = {f"download@{name}" for name in PARAMS.sources}
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("models/resnet.py", RESNETS),
+        ("models/base/settings.py", {*VISION, *of("classify"), *of("rank")}),
+        ("vision/settings.py", VISION),
+        ("language/settings.py", {*of("lm"), "generate"}),
+        ("text/heads/logreg.py", of("classify", name="logreg")),
+        ("text/scorers/cosine.py", {"rank@cosine"}),
+        ("rl/settings.py", {*of("agent"), "agents"}),
+        ("rl/algorithms/ppo.py", of("agent", algorithm="ppo")),
+        ("data/kinds/corpus.py", {"prepare@dante"}),
+        ("params/references.py", set()),
+        ("report/charts.py", {"report"}),
+        ("statistics/paired.py", {"repeats"}),
+        ("run/driver.py", set()),
+    ],
+)
+def test_a_file_is_a_dep_of_just_the_stages_that_run_it(file: str, stages: set[str]) -> None:
+    name = f"src/dla/{file}"
+    assert (ROOT / name).exists()
+    assert {stage for stage, its in STAGES.items() if any(name in code(dep) for dep in its["deps"])} == stages
+
+
+def test_an_edit_concerns_just_the_stages_that_have_the_file_among_their_deps(clone: Path) -> None:
+    for file, stages in {"models/resnet.py": RESNETS, "language/settings.py": {*of("lm"), "generate"}}.items():
+        path = clone / "src/dla" / file
+        before = path.read_text()
+        path.write_text(before + "# a comment\n")
+        changed = set(out_of_date(clone))
+        path.write_text(before)
+        assert changed == stages
+
+
+@pytest.mark.parametrize(
+    ("library", "stages"),
+    [
+        ("altair", {"report"}),
+        ("opentsne", of("tsne")),
+        ("torchvision", {*of("train"), *PAIRS, *of("cam")}),
+        ("networkx", DOWNLOADED),
+        ("gymnasium", of("agent")),
+        ("dvc", set()),
+        ("pydantic", set()),
+    ],
+)
+def test_a_library_is_a_parameter_of_just_the_stages_that_compute_with_it(library: str, stages: set[str]) -> None:
+    assert library in LOCKED
+    assert {stage for stage, its in STAGES.items() if library in its["libraries"]} == stages
+
+
+def test_an_upgrade_concerns_just_the_stages_that_compute_with_the_library(clone: Path) -> None:
+    path = clone / "versions.yaml"
+    before = path.read_text()
+    for library, stages in {"altair": {"report"}, "torchvision": {*of("train"), *PAIRS, *of("cam")}}.items():
+        path.write_text(before.replace(f'{library}: "', f'{library}: "9'))
+        changed = set(out_of_date(clone))
+        path.write_text(before)
+        assert changed == stages
+
+
+def test_a_new_model_is_one_file_and_one_block(clone: Path, params: Path, change: Change) -> None:
+    """Those of docs/own-model.md, which is followed to its end in test_docs.py."""
+    code, settings = (b.body for b in blocks(ROOT / "docs/own-model.md") if b.language in ("python", "yaml"))
+    (clone / "src/dla/models/all_cnn.py").write_text(code)
+    change(params, {"explained.cifar10-all-cnn": YAML(typ="safe").load(settings)["explained"]["cifar10-all-cnn"]})
+    listed = subprocess.run([*DVC, "status", "--json"], cwd=clone, capture_output=True, text=True, check=True)
+    (clone / "src/dla/models/all_cnn.py").unlink()
+    fresh = {name for name, why in json.loads(listed.stdout).items() if "all-cnn" in name}
+    assert fresh == {"train@cifar10-all-cnn", "cam@cifar10-all-cnn"}
+    code_or_settings = [str(why) for name, why in json.loads(listed.stdout).items() if name not in fresh]
+    assert [why for why in code_or_settings if "src/" in why] == []
+    assert len([why for why in code_or_settings if "params.yaml" in why]) == 1  # the report
 
 
 def test_a_new_run_is_the_only_new_work(clone: Path, params: Path, change: Change) -> None:
