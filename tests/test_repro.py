@@ -114,7 +114,7 @@ HEADS = [*PARAMS.tfidf, *PARAMS.classify, *(n for n, f in PARAMS.finetune.items(
 @pytest.mark.parametrize("head", HEADS)
 def test_the_command_line_classifies_as_the_stage_did(head: str) -> None:
     """From raw text and one at a time, where the stage had batches and bfloat16: near ties may fall the other way."""
-    rows = pyarrow.parquet.read_table(ROOT / "data/prepared/ag_news.parquet").to_pylist()
+    rows = pyarrow.parquet.read_table(ROOT / "data/prepared/ag_news/texts.parquet").to_pylist()
     texts = [row["text"] for row in rows if row["split"] == "test"][:40]
     command = [str(Path(sys.executable).with_name("dla")), "classify", "--model", head, "--json"]
     told = subprocess.run(command, cwd=ROOT, input="\n".join(texts), capture_output=True, text=True, check=True)
