@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dla.core.kernels import FIXED, has_avx2
 from dla.core.pools import cores
 
 from .conftest import ROOT
@@ -32,6 +33,11 @@ import pyarrow, sklearn.linear_model, threadpoolctl
 from openTSNE import TSNE
 print(*sorted({pool["user_api"] for pool in threadpoolctl.threadpool_info()}))
 print(*{pool["num_threads"] for pool in threadpoolctl.threadpool_info()}, pyarrow.cpu_count())
+"""
+ARCHITECTURES = """
+from dla.core import pools
+import numpy, scipy.linalg, threadpoolctl
+print(*{pool["architecture"] for pool in threadpoolctl.threadpool_info() if pool["internal_api"] == "openblas"})
 """
 TORCH = """
 import os, sys, time
@@ -137,3 +143,14 @@ def test_cores_are_those_that_this_process_may_use() -> None:
         assert cores() == 1
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.skipif(not has_avx2(), reason="OpenBLAS chooses by itself where the processor has no AVX2")
+@pytest.mark.parametrize("shell", ["", "Prescott", "SkylakeX"])
+def test_sums_are_those_of_avx2_whatever_the_shell_says(shell: str) -> None:
+    variables = {name: value for name, value in os.environ.items() if name not in FIXED}
+    variables |= {"OPENBLAS_CORETYPE": shell} if shell else {}
+    told = subprocess.run(
+        [sys.executable, "-c", ARCHITECTURES], env=variables, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "Haswell\n"

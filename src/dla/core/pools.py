@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from dla.core import kernels
+
 ONE = (
     "OMP_NUM_THREADS",  # torch, scikit-learn, openTSNE; Arrow too, when it first needs its pool
     "MKL_NUM_THREADS",  # torch's matrices on x86
@@ -46,3 +48,4 @@ def limit(threads: int = 1) -> None:
     os.environ |= dict.fromkeys(ONE, str(threads)) | ASLEEP
     for name in OTHERS:
         os.environ.pop(name, None)
+    kernels.choose()
