@@ -30,21 +30,11 @@ from dla.text.settings import HEADS, SCORERS, WordCounts
 from dla.text.tfidf import fit_words, read_words
 from dla.training.curves import COLUMNS
 from dla.training.runtime import CPU
-from dla.training.settings import Runtime, Tracking
 
 from .conftest import ROOT
+from .texts import RUNTIME, SILENT, TEXTS
 
 PARAMS = load_params(ROOT / "params.yaml")
-RUNTIME = Runtime(device="cpu", precision="float32", compile="never", threads=1)
-SILENT = Tracking(tensorboard=False, wandb=False)
-TEXTS = [
-    "Draw a line.",
-    "Return the rolling mean of a window, one value per row, where the window has as many rows as it says.",
-    "Fit the classifier.",
-    "Shortest path between two nodes of a weighted graph, found with the algorithm of Dijkstra.",
-    "Plot.",
-    "Fit the classifier.",
-]
 
 
 @pytest.mark.parametrize("classes", [2, 3])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -285,6 +287,19 @@ def test_a_stage_stops_at_a_bad_block_of_its_own_before_any_work(
     assert stopped.returncode == 2
     assert stopped.stderr.startswith(f"error: params.yaml: {section}.{name}.seeed is not a setting")
     assert not (project / "data").exists()
+
+
+@pytest.mark.parametrize(("script", "name"), [("download", "mnist"), ("train", "mnist-mlp-64"), ("agents", None)])
+def test_no_stage_runs_under_a_budget_that_is_not_there(
+    project: Path, change: Change, script: str, name: str | None
+) -> None:
+    change(project / "params.yaml", {"budget": "dmo"})
+    command = [sys.executable, f"stages/{script}.py", *([name] if name else [])]
+    stopped = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert stopped.returncode == 2
+    assert stopped.stderr == (
+        "error: params.yaml: budget = 'dmo' is not one of demo, quick, full; did you mean demo?\n"
+    )
 
 
 def test_a_run_of_the_workflow_stops_at_any_bad_block_before_any_work(

@@ -451,6 +451,14 @@ def test_a_broken_file_is_named(tmp_path: Path, content: str, words: str) -> Non
         make_page(SETTINGS, WHOLE, tmp_path)
 
 
+@pytest.mark.parametrize("accuracy", ["high", None, [0.5]])
+def test_a_value_of_another_kind_is_a_sentence(tmp_path: Path, accuracy: object) -> None:
+    found = trained(0.5)
+    write(tmp_path, "metrics/train/mnist-mlp-64.json", found | {"test": {**found["test"], "accuracy": accuracy}})
+    with pytest.raises(UserError, match=r"^report: the results of chapter depth are not what this version writes \("):
+        make_page(SETTINGS, WHOLE, tmp_path)
+
+
 def test_a_page_about_nothing_says_which_commands_fill_it(tmp_path: Path) -> None:
     page = make_page(SETTINGS, WHOLE, tmp_path)
     assert page.count("Nothing of this has run yet.") == 6

@@ -260,3 +260,11 @@ def test_a_run_waits_while_another_dvc_holds_the_project_and_heeds_an_interrupt(
         text, _ = run.communicate(timeout=20)
         assert run.returncode == 130
         assert "the same command goes on from here" in text
+
+
+def test_params_that_this_workflow_would_refuse_are_another_projects_own(tmp_path: Path) -> None:
+    root = foreign.begin(tmp_path / "project", "stages: {a: {cmd: 'echo a > a.txt', outs: [a.txt]}}")
+    (root / "params.yaml").write_text("2: two\n")  # a key that is no text
+    run = foreign.dla(root)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert (root / "a.txt").exists()

@@ -20,13 +20,11 @@ from dla.text.scorers import cosine, longest
 from dla.text.scorers.mlp import option_vectors
 from dla.text.settings import SCORERS
 from dla.training.curves import COLUMNS
-from dla.training.settings import Runtime, Tracking
 
 from .conftest import ROOT
+from .texts import RUNTIME, SILENT
 
 PARAMS = load_params(ROOT / "params.yaml")
-RUNTIME = Runtime(device="cpu", precision="float32", compile="never", threads=1)
-SILENT = Tracking(tensorboard=False, wandb=False)
 
 
 def test_a_random_scorer_is_right_in_a_quarter() -> None:

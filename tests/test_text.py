@@ -33,18 +33,8 @@ from dla.text.settings import Embedding, FineTuning, WordCounts
 from dla.text.tasks import task_of
 from dla.text.tfidf import fit_words
 from dla.training.runtime import CPU
-from dla.training.settings import Runtime, Tracking
 
-RUNTIME = Runtime(device="cpu", precision="float32", compile="never", threads=1)
-SILENT = Tracking(tensorboard=False, wandb=False)
-TEXTS = [
-    "Draw a line.",
-    "Return the rolling mean of a window, one value per row, where the window has as many rows as it says.",
-    "Fit the classifier.",
-    "Shortest path between two nodes of a weighted graph, found with the algorithm of Dijkstra.",
-    "Plot.",
-    "Fit the classifier.",
-]
+from .texts import RUNTIME, SILENT, TEXTS
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 
 from dla.cli.completion import offer_names
 from dla.cli.options import count
@@ -82,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
 
     if (options.remote and not options.cluster) or (options.clone_from and not options.remote):
         raise UserError("--remote goes with --cluster, and --clone-from with --remote; see `dla run --help`")
-    if {"budget", "budgets"} <= set(read_names()):  # params.yaml is this workflow's, not that of any DVC project
+    if _is_this_workflow():
         from dla.params.file import load_params
 
         load_params()
@@ -107,3 +108,10 @@ def run(options: argparse.Namespace) -> int:
         executor = on_cluster(options.cluster, project, sharing, options.jobs_per_gpu, screen.note)
         scarce = on_gpus
     return Run(project, plan, executor, screen, scarce, options.keep_going, options.force)()
+
+
+def _is_this_workflow() -> bool:
+    """Whether params.yaml is that of this workflow; that of another DVC project may be as DVC alone allows."""
+    with suppress(UserError):
+        return {"budget", "budgets"} <= set(read_names())
+    return False

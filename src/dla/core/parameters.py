@@ -124,7 +124,9 @@ def _read(path: Path = PARAMS_FILE) -> dict[str, Any]:
 def _budget(content: Mapping[str, Any]) -> str:
     if "budget" not in content:
         raise UserError(f"{PARAMS_FILE}: budget is missing")
-    return str(content["budget"])
+    budget = str(content["budget"])
+    refer(f"{PARAMS_FILE}: budget", budget, get_args(BudgetName))  # under one that is not there nothing would be cut
+    return budget
 
 
 def _refer(place: tuple[str, ...], key: str, content: Any) -> None:

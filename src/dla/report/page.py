@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from dla.core.errors import UserError
 from dla.report import agents, depth, features, looks, skips, verse
 from dla.report.chapter import Chapter, Chart
 from dla.report.circumstances import circumstances, cuts
@@ -31,7 +33,7 @@ def make_page(params: Settings, whole: Settings, root: Path = Path()) -> str:
         If a file is there but cannot be read, or has not what this version writes there.
     """
     read = [Results(root) for _ in CHAPTERS]
-    chapters = [module.chapter(params, results) for module, results in zip(CHAPTERS, read, strict=True)]
+    chapters = [_chapter(module, params, results) for module, results in zip(CHAPTERS, read, strict=True)]
     templates = Environment(
         loader=PackageLoader("dla.report"),
         autoescape=True,
@@ -48,6 +50,19 @@ def make_page(params: Settings, whole: Settings, root: Path = Path()) -> str:
         vega=vega(),
         commands={chapter.key: _fill(chapter) for chapter in chapters},
     )
+
+
+def _chapter(module: ModuleType, params: Settings, results: Results) -> Chapter:
+    """A chapter of results that are all there (`Results` says which are not), of whatever kind."""
+    try:
+        chapter: Chapter = module.chapter(params, results)
+    except (TypeError, ValueError, AttributeError) as error:  # a text where a number should be
+        name = module.__name__.rpartition(".")[2]
+        raise UserError(
+            f"report: the results of chapter {name} are not what this version writes ({error}); write them anew: "
+            "dvc repro -f"
+        ) from error
+    return chapter
 
 
 def _fill(chapter: Chapter) -> str:
