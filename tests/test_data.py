@@ -59,7 +59,7 @@ def test_splits_are_stratified_and_share_no_picture(digits_raw: Path, tmp_path: 
     tensors, metadata = prepared(digits_raw, MNIST, tmp_path / "p.safetensors")
     assert metadata["classes"] == [str(digit) for digit in range(10)]
     sizes = {split: len(tensors[f"{split}.labels"]) for split in ("train", "validation", "test")}
-    assert sizes == {"train": 1293, "validation": 144, "test": 360}
+    assert sizes == {"train": 3600, "validation": 400, "test": 1000}
     assert not set(tensors["train.ids"]) & set(tensors["validation.ids"])
     for split, size in sizes.items():
         counts = np.bincount(tensors[f"{split}.labels"], minlength=10)
@@ -108,13 +108,18 @@ def test_a_box_holds_its_digit_at_every_image_size(scenes_raw: Path, tmp_path: P
     assert np.mean(np.array(inside) > np.array(outside)) > 0.9
 
 
-def test_scenes_of_train_and_test_share_no_digit_and_no_part_of_a_photograph() -> None:
-    splits = scenes._digits()
-    train, test = ({picture.tobytes() for picture in splits[split][0]} for split in ("train", "test"))
-    assert not train & test
-    photograph = np.tile(np.arange(100, dtype=np.uint8)[None, :, None], (10, 1, 3)) * 2
-    parts = [set(np.unique(scenes._part(photograph, split))) for split in ("train", "test")]
-    assert parts[0].isdisjoint(parts[1] - {max(parts[0])})
+def test_splits_of_scenes_share_no_digit_and_no_part_of_a_photograph() -> None:
+    pictures = [{picture.tobytes() for picture in part} for part, _ in scenes._digits().values()]
+    assert len(set.union(*pictures)) == sum(map(len, pictures)) == 5000
+    photograph = np.tile(np.arange(0, 200, 2, dtype=np.uint8)[None, :, None], (10, 1, 3))
+    columns = [scenes._part(photograph, split)[0, :, 0].tolist() for split in ("train", "validation", "test")]
+    assert [column for part in columns for column in part] == list(range(100))
+
+
+def test_a_validation_split_of_the_sources_own_is_taken(scenes_raw: Path, tmp_path: Path) -> None:
+    tensors, _ = prepared(scenes_raw, CIFAR10, tmp_path / "p.safetensors")
+    assert sorted(tensors["train.ids"]) == list(range(3600))
+    assert tensors["validation.ids"].tolist() == list(range(400))
 
 
 def test_statistics_are_those_of_the_training_pictures(scenes_raw: Path, tmp_path: Path) -> None:

@@ -373,6 +373,7 @@ def scored(place: str, accuracy: float) -> dict[str, Any]:
 def language_model(sample: dict[str, float | None], held_out: dict[str, float | None], **facts: Any) -> dict[str, Any]:
     test = {"loss": 2.0, "bits_per_character": 2.9, "perplexity": 7.4}
     found = {"data": "embedded", "parameters": 1, "characters": 2, "best_step": 3, "validation": {"loss": 2.1}}
+    found["ngrams"] = {"unigram": 4.5, "bigram": 3.7, "trigram": 3.1}
     return found | {"test": test, "quality": {"sample": sample, "held_out": held_out}} | facts
 
 
@@ -390,7 +391,7 @@ def test_every_result_says_its_own_source(tmp_path: Path) -> None:
     assert poems.about.startswith("Data: my/text.txt (a file of this machine). Embedded data")
     assert texts.embedded
     assert "held-out text of dante (embedded data)" in poems.finding
-    assert "The model mine needs 2.90 bits for a character of held-out text of my-dante." in poems.finding
+    assert "The model mine needs 2.90 bits for a character of held-out text of my-dante; counting" in poems.finding
     assert dict(circumstances(params, {"folder", "embedded"}))["data of the results"] == "embedded, folder"
     assert "embedded, file, folder" in make_page(params, params, tmp_path)
 
@@ -412,12 +413,12 @@ def test_results_on_different_data_are_not_ranked_together(tmp_path: Path) -> No
     tables = [block for block in texts.blocks if isinstance(block, Table)]
     assert [[row[0] for row in table.rows] for table in tables] == [["tfidf", "logreg"], ["mine"]]
     assert "mine" not in texts.finding  # 90 % of other texts is not better than 60 % of these
-    assert nets.finding.startswith("Not shown: this takes plain nets of two depths on the same data")
+    assert nets.finding.startswith("Not shown: this takes plain or residual nets of two depths on the same data")
     captions = [block.caption for block in nets.blocks if isinstance(block, Chart)]
     assert [caption.partition(" while")[0].rpartition("nets on ")[2] for caption in captions] == [
-        "cifar10 (embedded data)",
-        "cifar10",
-        "my-cifar10",
+        "cifar10-depth (embedded data)",
+        "cifar10-depth",
+        "my-cifar10-depth",
     ]
 
 

@@ -31,7 +31,7 @@ SHORTEST = 12  # words of a body that says something
 LONGEST = 60  # words kept of a body
 SUMMARY = 30  # words of a summary at most; what is longer is none
 PER_LIBRARY = 1000  # docstrings taken of each, so that the classes are of one size
-TEST_FRACTION = 0.2
+HELD_OUT = {"validation": 0.1, "test": 0.2}  # shares of the modules
 SEED = 0
 
 
@@ -58,7 +58,7 @@ def libraries() -> dict[str, datasets.Dataset]:
             },
             features=features,
         )
-        for split, chosen in split_by_module(collect(), {"test": TEST_FRACTION}).items()
+        for split, chosen in split_by_module(collect(), HELD_OUT).items()
     }
 
 
@@ -67,11 +67,18 @@ PLAIN = re.compile(r"[ -~\n]+")  # a text of these alone has the characters of a
 
 
 def text() -> str:
-    """One long text: docstrings in a random order, a line each. Stands in for a poem."""
-    docstrings = collect()
-    order = np.random.default_rng(SEED).permutation(len(docstrings))
-    lines = (f"{docstrings[i].summary} {docstrings[i].body}\n" for i in order)
-    return "".join(line for line in lines if PLAIN.fullmatch(line))[:CHARACTERS].rpartition("\n")[0] + "\n"
+    """One long text: docstrings, a line each, module after module in a random order. Stands in for a poem.
+
+    Between modules stands an empty line, at which it may be cut: what one module says twice is in one split.
+    """
+    modules: dict[str, list[str]] = {}
+    for docstring in collect():
+        line = f"{docstring.summary} {docstring.body}\n"
+        if PLAIN.fullmatch(line):
+            modules.setdefault(docstring.module, []).append(line)
+    pieces = ["".join(lines) for lines in modules.values()]
+    order = np.random.default_rng(SEED).permutation(len(pieces))
+    return "\n".join(pieces[i] for i in order)[:CHARACTERS].rpartition("\n\n")[0] + "\n"
 
 
 QUESTION = "What is this text about?"
@@ -85,9 +92,7 @@ def summaries() -> dict[str, datasets.Dataset]:
     """
     return {
         split: datasets.Dataset.from_list(_questions(chosen, np.random.default_rng([SEED, number])))
-        for number, (split, chosen) in enumerate(
-            split_by_module(collect(), {"validation": TEST_FRACTION / 2, "test": TEST_FRACTION}).items()
-        )
+        for number, (split, chosen) in enumerate(split_by_module(collect(), HELD_OUT).items())
     }
 
 

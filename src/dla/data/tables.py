@@ -119,6 +119,16 @@ def _kind(feature: Any) -> str:
     return str(getattr(feature, "dtype", None) or type(feature).__name__)
 
 
+def has_split(raw: Path, split: str) -> bool:
+    """Whether the source has files of the split."""
+    return any(raw.glob(f"{split}-*"))
+
+
+def shuffled(count: int, seed: int) -> NDArray[Any]:
+    """The numbers of so many rows in a random order."""
+    return np.random.default_rng(seed).permutation(count)
+
+
 def hold_out(labels: NDArray[Any], fraction: float, seed: int, raw: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     """Rows that are learned from, shuffled, and rows that are held out, as many of every class as the fraction says.
 

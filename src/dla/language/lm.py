@@ -16,6 +16,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from dla.core.artifacts import Metadata, atomic, read_texts, write_metrics
 from dla.language.characters import START, build_tokenizer, tokens_of
+from dla.language.ngrams import NAMES, ngram_bits
 from dla.language.settings import LanguageModel
 from dla.language.stream import stream
 from dla.language.verse import Passage, quality
@@ -146,6 +147,7 @@ class TrainedLanguageModel:
     test: Scores  # of the kept weights
     samples: dict[str, str]  # from nothing, and from the prompt, which is left out
     quality: dict[str, dict[str, float | None]]  # of the samples and of the text of the test
+    ngrams: dict[str, float]  # bits per character of the text of the test under models that count
 
     @property
     def fitted(self) -> Fitted:
@@ -167,6 +169,7 @@ class TrainedLanguageModel:
             },
             "parameters": count_parameters(self.model),
             "characters": len(self.tokenizer),
+            "ngrams": self.ngrams,
             "best_step": kept.number * self.settings.steps,
             "quality": self.quality,
         }
@@ -227,4 +230,5 @@ def train_lm(
         "held_out": [Passage(texts["test"])],
     }
     judged = {part: quality(passage, texts["train"], facts["form"]) for part, passage in passages.items()}
-    return TrainedLanguageModel(name, settings, model, tokenizer, facts, outcome, test, samples, judged)
+    ngrams = {title: ngram_bits(texts["train"], texts["test"], order) for order, title in enumerate(NAMES, 1)}
+    return TrainedLanguageModel(name, settings, model, tokenizer, facts, outcome, test, samples, judged, ngrams)

@@ -43,23 +43,35 @@ def _origin(name: str, tested: Tested) -> Origin:
 
 
 def _finding(tested: Tested, results: Results) -> str:
-    """The deepest plain net against the shallowest on the same data."""
+    """Of plain nets, and of residual ones, the deepest against the shallowest on the same data."""
     if not tested:
         return NOTHING
-    depths = _plain_depths(tested)
+    sentences = [_of_depths(kind, part, skips, tested, results) for kind, part, skips in KINDS]
+    found = " ".join(filter(None, sentences))
+    if not found:
+        return "Not shown: this takes plain or residual nets of two depths on the same data."
+    return f"{found} One seed each; the next chapter has many."
+
+
+KINDS = (("plain", "layers", False), ("residual", "blocks of two layers", True))
+
+
+def _of_depths(kind: str, part: str, skips: bool, tested: Tested, results: Results) -> str:
+    depths = _depths(skips, tested)
     if len(set(depths.values())) < 2:
-        return "Not shown: this takes plain nets of two depths on the same data."
+        return ""
     pair = max(depths, key=lambda name: depths[name]), min(depths, key=lambda name: depths[name])
-    first, second = ((f"the plain net of {depths[name]} layers", tested[name][2]) for name in pair)
+    first, second = ((f"the {kind} net of {depths[name]} {part}", tested[name][2]) for name in pair)
     cases = compare_cases(*(results.rows(f"data/tested/{name}.csv", f"train@{name}") for name in pair))
-    return f"{compare(first, second, 'test pictures', cases)} One seed each; the next chapter has many."
+    return compare(first, second, "test pictures", cases)
 
 
-def _plain_depths(tested: Tested) -> dict[str, int]:
-    """Layers of the plain nets on the data that the first of them has."""
-    plain = {name: model["depth"] for name, model in _of_constant_width(tested).items() if not has_skips(model)}
-    first = next((_origin(name, tested) for name in plain), None)
-    return {name: depth for name, depth in plain.items() if _origin(name, tested) == first}
+def _depths(skips: bool, tested: Tested) -> dict[str, int]:
+    """The depths of the nets with or without skips, on the data that the first of them has."""
+    models = _of_constant_width(tested)
+    chosen = {name: model["depth"] for name, model in models.items() if bool(has_skips(model)) == skips}
+    first = next((_origin(name, tested) for name in chosen), None)
+    return {name: depth for name, depth in chosen.items() if _origin(name, tested) == first}
 
 
 def _of_constant_width(tested: Tested) -> dict[str, Settings]:

@@ -54,10 +54,12 @@ def _finding(trained: dict[str, dict[str, Any]], origins: dict[str, Origin]) -> 
 
 def _about_model(name: str, metrics: dict[str, Any], data: str) -> str:
     sample, held_out = (percent(metrics["quality"][part]["known_words"], 0) for part in ("sample", "held_out"))
-    bits = metrics["test"]["bits_per_character"]
+    bits, ngrams = metrics["test"]["bits_per_character"], metrics["ngrams"]
+    counted = " and ".join(f"{ngrams[order]:.2f}" for order in ("bigram", "trigram"))
     return (
-        f"The model {name} needs {bits:.2f} bits for a character of held-out text of {data}. Of the words that it "
-        f"writes {sample} occur in the training text, of the words held out {held_out}."
+        f"The model {name} needs {bits:.2f} bits for a character of held-out text of {data}; counting how often which "
+        f"follows one, and which two, comes to {counted}. Of the words that it writes {sample} occur in the training "
+        f"text, of the words held out {held_out}."
     )
 
 

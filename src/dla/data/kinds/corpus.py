@@ -77,10 +77,19 @@ SHORTEST = 2  # characters of a split: the first is what the second is predicted
 
 
 def cut(text: str, settings: Settings) -> list[str]:
-    """The text as its three splits, cut between lines."""
+    """The text as its three splits, cut at an empty line where there is one near, else between lines."""
     shares = (1 - settings.validation_fraction - settings.test_fraction, 1 - settings.test_fraction)
-    ends = [text.rfind("\n", 0, round(len(text) * share)) + 1 for share in shares]
+    ends = [_end(text, round(len(text) * share)) for share in shares]
     return [text[begin:end] for begin, end in pairwise([0, *ends, len(text)])]
+
+
+NEAR = 0.02  # of the text's length
+
+
+def _end(text: str, place: int) -> int:
+    near = max(place - round(len(text) * NEAR), 0)
+    empty = text.rfind("\n\n", near, place)
+    return (text.rfind("\n", 0, place) if empty < 0 else empty + 1) + 1
 
 
 def choose_parts(text: str, settings: Settings, raw: Path) -> list[str]:

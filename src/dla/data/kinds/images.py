@@ -16,7 +16,16 @@ from dla.core.parsing import STRICT
 from dla.core.values import Name, Seed
 from dla.data.pixels import channel_statistics, to_pixels
 from dla.data.settings import DataSettings
-from dla.data.tables import broken, class_names, hold_out, read_labels, read_source, require_pictures
+from dla.data.tables import (
+    broken,
+    class_names,
+    has_split,
+    hold_out,
+    read_labels,
+    read_source,
+    require_pictures,
+    shuffled,
+)
 
 FILE = "images.safetensors"  # that a data set of this kind consists of
 
@@ -29,7 +38,8 @@ class Settings(DataSettings):
     label_column: Name  # of the source's files
     channels: Literal[1, 3]  # 1: greyscale, 3: RGB
     image_size: Annotated[int, Field(ge=8, le=512)]  # pixels, height and width
-    validation_fraction: Annotated[float, Field(gt=0, le=0.5)]  # of the training images
+    # Of the training images, where the source has no validation split.
+    validation_fraction: Annotated[float, Field(gt=0, le=0.5)]
     split_seed: Seed  # of the choice of validation images
 
 
@@ -38,10 +48,10 @@ def prepare(raw: Path, settings: Settings, prepared: Path, source: str) -> None:
 
     The file holds for each split in train, validation, test: `SPLIT.images` (N, C, H, W) uint8, `SPLIT.labels` (N,)
     int64, `SPLIT.ids` (N,) int64 row of the picture in its source split, and where the source knows it `SPLIT.boxes`
-    (N, 4) float32: left, top, right, bottom in pixels. Validation is cut from train, stratified, and training
-    pictures are shuffled, both by the split seed, so the first n of them are a fair subset. The metadata has the class
-    names, the source (see dla.data.origin), and mean and standard deviation per channel of the training pictures
-    (range 0 to 1).
+    (N, 4) float32: left, top, right, bottom in pixels. Validation is the source's own, or else cut from train,
+    stratified, and training pictures are shuffled, both by the split seed, so the first n of them are a fair subset.
+    The metadata has the class names, the source (see dla.data.origin), and mean and standard deviation per channel of
+    the training pictures (range 0 to 1).
 
     Raises
     ------
@@ -50,10 +60,16 @@ def prepare(raw: Path, settings: Settings, prepared: Path, source: str) -> None:
     """
     train, classes = _read_split(raw, "train", settings)
     test, _ = _read_split(raw, "test", settings)
-    kept, held_out = hold_out(train["labels"], settings.validation_fraction, settings.split_seed, raw)
+    if has_split(raw, "validation"):
+        validation, _ = _read_split(raw, "validation", settings)
+        kept = shuffled(len(train["labels"]), settings.split_seed)
+        held_out = np.arange(len(validation["labels"]))
+    else:
+        validation = train
+        kept, held_out = hold_out(train["labels"], settings.validation_fraction, settings.split_seed, raw)
     splits = {
         "train": (train, kept),
-        "validation": (train, held_out),
+        "validation": (validation, held_out),
         "test": (test, np.arange(len(test["labels"]))),
     }
     tensors = {

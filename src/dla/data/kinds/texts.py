@@ -13,7 +13,7 @@ from dla.core.artifacts import write_texts
 from dla.core.parsing import STRICT
 from dla.core.values import Name, Seed
 from dla.data.settings import DataSettings
-from dla.data.tables import class_names, hold_out, read_labels, read_source, require_texts
+from dla.data.tables import class_names, has_split, hold_out, read_labels, read_source, require_texts, shuffled
 
 FILE = "texts.parquet"  # that a data set of this kind consists of
 
@@ -24,7 +24,8 @@ class Settings(DataSettings):
 
     text_column: Name  # of the source's files
     label_column: Name  # of the source's files
-    validation_fraction: Annotated[float, Field(gt=0, le=0.5)]  # of the training texts
+    # Of the training texts, where the source has no validation split.
+    validation_fraction: Annotated[float, Field(gt=0, le=0.5)]
     split_seed: Seed  # of the choice of validation texts
 
 
@@ -32,8 +33,9 @@ def prepare(raw: Path, settings: Settings, prepared: Path, source: str) -> None:
     """Split and write one text data set.
 
     The file has a row per text with its `split` (train, validation, test), `id` (row in the source split), `text` and
-    `label`. Validation is cut from train, stratified, and training texts are shuffled, both by the split seed, so the
-    first n of them are a fair subset. The metadata has the class names and the source (see dla.data.origin).
+    `label`. Validation is the source's own, or else cut from train, stratified, and training texts are shuffled, both
+    by the split seed, so the first n of them are a fair subset. The metadata has the class names and the source (see
+    dla.data.origin).
 
     Raises
     ------
@@ -46,8 +48,15 @@ def prepare(raw: Path, settings: Settings, prepared: Path, source: str) -> None:
     for rows in (train, test):
         require_texts(rows, settings.text_column, raw)
     labels, _ = (read_labels(rows, settings.label_column, raw) for rows in (train, test))
-    kept, held_out = hold_out(labels, settings.validation_fraction, settings.split_seed, raw)
-    chosen = {"train": (train, kept), "validation": (train, held_out), "test": (test, np.arange(len(test)))}
+    if has_split(raw, "validation"):
+        validation = read_source(raw, "validation", columns)
+        require_texts(validation, settings.text_column, raw)
+        read_labels(validation, settings.label_column, raw)
+        kept, held_out = shuffled(len(train), settings.split_seed), np.arange(len(validation))
+    else:
+        validation = train
+        kept, held_out = hold_out(labels, settings.validation_fraction, settings.split_seed, raw)
+    chosen = {"train": (train, kept), "validation": (validation, held_out), "test": (test, np.arange(len(test)))}
     table: dict[str, list[object]] = {"split": [], "id": [], "text": [], "label": []}
     for split, (rows, ids) in chosen.items():
         picked = rows.select(ids)
