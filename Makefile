@@ -4,6 +4,7 @@ BIN := .venv/bin
 # DVC finds the stages' `python` on the PATH; nothing of the caller's own environment is used.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONNOUSERSITE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Installs a file of locked requirements: with uv, which pip brings, or with pip where that cannot be.
 INSTALL := PYTHONPATH=src $(BIN)/python -m dla.site.install
 

@@ -19,20 +19,23 @@ PIP = (sys.executable, "-m", "pip")
 UV = str(Path(sys.executable).with_name("uv"))
 LOCKED_UV = Path(__file__).parents[3] / "requirements-uv.txt"
 
-# Settings of pip that say where packages come from or are kept: uv's variable, and what separates its values.
+# Settings of pip that say where packages come from and are kept, as uv calls them.
 VARIABLES = {
-    "index-url": ("UV_INDEX_URL", " "),
-    "extra-index-url": ("UV_EXTRA_INDEX_URL", " "),
-    "find-links": ("UV_FIND_LINKS", ","),
-    "trusted-host": ("UV_INSECURE_HOST", " "),
+    "index-url": "UV_INDEX_URL",
+    "extra-index-url": "UV_EXTRA_INDEX_URL",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "cert": "SSL_CERT_FILE",
+    "cache-dir": "UV_CACHE_DIR",
 }
 FLAGS = {"no-index": "--no-index", "no-cache-dir": "--no-cache"}
+NO = ("0", "f", "false", "n", "no", "off")
 # Settings that change nothing of what is installed and whence.
-HARMLESS = frozenset(
-    "config-file default-timeout disable-pip-version-check no-color no-input no-python-version-warning "
-    "no-warn-script-location progress-bar quiet require-hashes require-virtualenv retries root-user-action timeout "
-    "verbose".split()
-)
+HARMLESS = {
+    *("disable-pip-version-check", "no-python-version-warning", "no-warn-script-location", "root-user-action"),
+    *("no-color", "no-input", "progress-bar", "quiet", "verbose"),
+    *("config-file", "default-timeout", "require-hashes", "require-virtualenv", "retries", "timeout"),
+}
 
 
 def pip_settings(listed: str) -> dict[str, str]:
@@ -54,23 +57,13 @@ def uv_settings(settings: dict[str, str]) -> tuple[dict[str, str], list[str], li
 
     Indexes are variables rather than flags, as their addresses may hold a password, which others see among processes.
     """
-    variables = {
-        variable: separator.join(settings[name].split())
-        for name, (variable, separator) in VARIABLES.items()
-        if name in settings
-    }
-    if "cert" in settings:
-        variables["SSL_CERT_FILE"] = settings["cert"]
-    if "cache-dir" in settings:
-        variables["UV_CACHE_DIR"] = str(Path(settings["cache-dir"]) / "uv")
-    flags = [
-        flag for name, flag in FLAGS.items() if settings.get(name, "").lower() in {"1", "on", "t", "true", "y", "yes"}
-    ]
-    return (
-        variables,
-        flags,
-        sorted(settings.keys() - VARIABLES.keys() - FLAGS.keys() - HARMLESS - {"cert", "cache-dir"}),
-    )
+    variables = {VARIABLES[name]: " ".join(value.split()) for name, value in settings.items() if name in VARIABLES}
+    if "find-links" in settings:
+        variables["UV_FIND_LINKS"] = ",".join(settings["find-links"].split())
+    if "cache-dir" in settings:  # a folder of its own, as `uv cache clean` removes the whole of it
+        variables["UV_CACHE_DIR"] = str(Path(settings["cache-dir"], "uv"))
+    flags = [flag for name, flag in FLAGS.items() if settings.get(name, "no").lower() not in NO]
+    return variables, flags, sorted(settings.keys() - VARIABLES.keys() - FLAGS.keys() - HARMLESS)
 
 
 def install_with_uv(requirements: str) -> str:
