@@ -99,7 +99,7 @@ def install(python: Path, wheels: Path, locked: Path, **variables: str) -> subpr
     subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", "tiny"], check=True, capture_output=True)
     cache = {"UV_CACHE_DIR": str(wheels / "cache"), "PIP_FIND_LINKS": str(wheels)}
     environment = OURS | OFFLINE | cache | {"PYTHONPATH": str(ROOT / "src")} | variables
-    command = [python, "-m", "dla.site.install", locked]
+    command = [str(python), "-m", "dla.site.install", str(locked)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
