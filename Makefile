@@ -4,6 +4,9 @@ BIN := .venv/bin
 # DVC finds the stages' `python` on the PATH; nothing of the caller's own environment is used.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONNOUSERSITE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Installs a file of locked requirements: with uv, which pip brings, or with pip where that cannot be.
+INSTALL := PYTHONPATH=src $(BIN)/python -m dla.site.install
 
 .DEFAULT_GOAL := help
 .PHONY: help install repro test check docs bench lock clean
@@ -21,7 +24,7 @@ install: .venv/installed .dvc/plots/offline.html  ## create .venv with the locke
 	@touch $@
 
 .venv/installed: .venv/python requirements.txt pyproject.toml
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	$(INSTALL) requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -31,7 +34,7 @@ install: .venv/installed .dvc/plots/offline.html  ## create .venv with the locke
 	$(BIN)/python -m dla.site.offline $@
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
+	$(INSTALL) requirements-dev.txt
 	@touch $@
 
 repro: install  ## run the whole workflow, stages side by side (the budget is set in params.yaml)
@@ -59,6 +62,8 @@ lock: .venv/installed-dev  ## compile the requirements anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	  --upgrade --no-header --extra dev --extra tracking --constraints requirements.txt \
 	  --output-file requirements-dev.txt
+	echo uv | $(BIN)/uv pip compile --quiet - --universal --python-version 3.11 --generate-hashes \
+	  --no-header --constraints requirements-dev.txt --output-file requirements-uv.txt
 	$(BIN)/python -m dla.site.versions
 
 clean:  ## remove the virtual environment, documentation, logs, checkpoints and caches of tools (never results)
