@@ -31,11 +31,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dla.params.file import load_params
 from dla.rl.algorithms.dqn import Settings as DQNSettings
 from dla.rl.algorithms.ppo import Settings as PPOSettings
 from dla.rl.base.algorithm import build
+from dla.rl.base.normalization import FARTHEST, NormalizingSettings
 from dla.rl.environments.place import Place
 from dla.rl.evaluate import Policy, actions, evaluate
 from dla.rl.seeds import first_seed
@@ -146,15 +148,27 @@ def their_model(run: AgentSettings, environments: Any, seed: int, clip: Schedule
 def theirs(run: AgentSettings, seed: int, clip: Schedule | None = None) -> Pass:
     from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.env_util import make_vec_env
+    from stable_baselines3.common.vec_env import VecNormalize
 
     torch.set_num_threads(1)
-    environments = make_vec_env(run.environment, n_envs=run.copies, seed=first_seed("training", seed * 1_000_003, 1))
+    assert isinstance(run, NormalizingSettings)
+    environments: Any = VecNormalize(
+        make_vec_env(run.environment, n_envs=run.copies, seed=first_seed("training", seed * 1_000_003, 1)),
+        norm_obs=run.normalize_observations,
+        norm_reward=run.normalize_rewards,
+        clip_obs=FARTHEST,
+        gamma=run.discount,
+    )
     model = their_model(run, environments, seed, clip)
     clock = Clock(run, seed)
 
+    def greedy(seen: NDArray[Any]) -> NDArray[Any]:
+        chosen: NDArray[Any] = model.predict(environments.normalize_obs(seen), deterministic=True)[0]
+        return chosen
+
     class Listen(BaseCallback):  # type: ignore[misc]  # stable-baselines3 is not there for the type checker
         def _on_step(self) -> bool:
-            clock.tell(self.num_timesteps, lambda seen: model.predict(seen, deterministic=True)[0])
+            clock.tell(self.num_timesteps, greedy)
             return True
 
     clock.begin = time.perf_counter()

@@ -225,7 +225,9 @@ def test_random_and_the_rule_navigate_as_measured() -> None:
     assert 0.4 < rates["rule"] < 0.55
 
 
-@pytest.mark.parametrize(("name", "random", "rule"), [("CartPole-v1", 40, 300), ("LunarLander-v3", -50, 200)])
+@pytest.mark.parametrize(
+    ("name", "random", "rule"), [("CartPole-v1", 40, 300), ("Acrobot-v1", -400, -100), ("LunarLander-v3", -50, 200)]
+)
 def test_rules_are_better_than_random_actions(name: str, random: float, rule: float) -> None:
     found = {key: one.metrics()["mean"] for key, one in baselines(ppo(environment=name, episodes=8), seed=1).items()}
     assert found["random"] < random

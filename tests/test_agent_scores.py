@@ -371,6 +371,24 @@ def test_the_finding_says_shown_only_where_the_test_says_so(tmp_path: Path) -> N
     assert chapter(three, few).finding.endswith("p = 0.100): not shown, and no result of so few seeds could show it.")
 
 
+def test_the_finding_says_from_how_many_seeds_each_environment_was_solved(tmp_path: Path) -> None:
+    finding = chapter(tmp_path, several()).finding
+    assert finding.startswith(
+        "CartPole-v1 is solved, by a mean return of 475 in greedy episodes on new seeds, by "
+        "cartpole-ppo from 5 of 5 seeds (95 % interval 57 to 100 %), "
+        "cartpole-dqn from 0 of 5 seeds (95 % interval 0 to 43 %) and "
+        "cartpole-ppo-small from 2 of 3 seeds (95 % interval 21 to 94 %). "
+        "In dla/Navigation-v0 success ends of the greedy episodes on new seeds "
+        "90.0 % of navigation-ppo (mean of 3 seeds, 95 % interval 80.0 to 100.0) and "
+    )
+    assert "interval 20.0 to 60.0), and without training 20.0 % of random actions and 50.0 % of turn." in finding
+    assert "mine" not in finding  # it has neither a threshold nor success
+
+
+def test_one_seed_without_threshold_or_success_is_no_finding(tmp_path: Path) -> None:
+    assert chapter(tmp_path, {"mine-ppo": trained("mine", "ppo", 7)}).finding == "No environment says what solves it."
+
+
 def test_baselines_stand_beside_the_agents(tmp_path: Path) -> None:
     blocks = chapter(tmp_path, several()).blocks
     (table,) = (block for block in blocks if block.kind == "table" and block.caption.startswith("dla/Navigation-v0"))

@@ -107,6 +107,17 @@ def test_a_collision_is_to_touch() -> None:
     assert rooms.collided()[0]
 
 
+def test_the_robot_knows_how_it_turned_last() -> None:
+    """Left and right again ends where it began, but for what was done last: a policy can tell the two apart."""
+    single: Any = gymnasium.make("dla/Navigation-v0").unwrapped
+    begun, _ = single.reset(seed=1)
+    seen = [single.step(action)[0] for action in (LEFT, RIGHT, FORWARD)]
+    assert [begun[-1], *(observation[-1] for observation in seen)] == [0, 1, -1, 0]
+    np.testing.assert_allclose(seen[1][:-1], begun[:-1], atol=1e-5)
+    single.step(LEFT)
+    assert single.reset(seed=1)[0][-1] == 0
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_every_room_can_be_walked(seed: int) -> None:
     rooms = Rooms.empty(1)

@@ -8,6 +8,7 @@ from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
 from dla.report.results import Results, Settings
 from dla.report.statements import count, p_value, percent
+from dla.statistics.outcomes import CONFIDENCE, wilson
 
 Judged = dict[str, dict[str, Any]]  # metrics by run
 SCORE = "normalised score: 0 random actions, 1 the threshold or success in every episode"
@@ -27,7 +28,7 @@ def chapter(params: Settings, results: Results) -> Chapter:
         key="agents",
         question="Which agent learns?",
         finding=_finding(judged, comparison) if judged else NOTHING,
-        about="The environments are Gymnasium's own and a room of ours, under every budget; a budget cuts steps.",
+        about="The environments are Gymnasium's own and a room of ours; a budget cuts steps, or takes a simpler one.",
         embedded=False,
         blocks=blocks,
         commands=("dvc repro agent", "dvc repro agents"),
@@ -39,21 +40,56 @@ def chapter(params: Settings, results: Results) -> Chapter:
 
 
 def _finding(judged: Judged, comparison: dict[str, Any] | None) -> str:
-    """Who reaches the published threshold, from how many seeds; and whether one algorithm is better than another."""
-    with_threshold = {name: metrics for name, metrics in judged.items() if "threshold" in metrics}
-    solved = [
-        f"{name} ({metrics['solved']} of {len(metrics['seeds'])} seeds)"
-        for name, metrics in with_threshold.items()
-        if metrics["solved"]
+    """Who solves each environment, from how many seeds; and whether one algorithm is better than another."""
+    sentences = []
+    for environment in dict.fromkeys(metrics["environment"] for metrics in judged.values()):
+        runs = {name: metrics for name, metrics in judged.items() if metrics["environment"] == environment}
+        sentences += [*_solved(environment, runs), *_succeeded(environment, runs)]
+    return " ".join([*(sentences or ["No environment says what solves it."]), *_algorithms(comparison)])
+
+
+def _solved(environment: str, runs: Judged) -> list[str]:
+    """A sentence where a threshold is published: whose seeds reach it."""
+    runs = {name: metrics for name, metrics in runs.items() if "threshold" in metrics}
+    if not runs:
+        return []
+    threshold = next(iter(runs.values()))["threshold"]
+    seeds = [_seeds(name, metrics["solved"], len(metrics["seeds"])) for name, metrics in runs.items()]
+    return [
+        f"{environment} is solved, by a mean return of {threshold:g} in greedy episodes on new seeds, by "
+        f"{_listed(seeds)}."
     ]
-    others = [name for name, metrics in with_threshold.items() if not metrics["solved"]]
-    rest = f"; {', '.join(others)} {'do' if len(others) > 1 else 'does'} not" if others else ""
-    reached = (
-        f"The published threshold is reached, in greedy episodes on new seeds, by {', '.join(solved)}{rest}."
-        if solved
-        else "No agent reaches the published threshold of its environment."
-    )
-    return " ".join([reached, *_algorithms(comparison)])
+
+
+def _seeds(name: str, solved: int, n: int) -> str:
+    """A run, and from how many of its seeds it solved its environment."""
+    lower, upper = wilson(solved, n)
+    between = f"{percent(CONFIDENCE, 0)} interval {100 * lower:.0f} to {100 * upper:.0f} %"
+    return f"{name} from {solved} of {n} seeds ({between})"
+
+
+def _succeeded(environment: str, runs: Judged) -> list[str]:
+    """A sentence where an environment says what success is: in how many episodes who succeeds."""
+    shares = [_share(name, metrics["success_rate"]) for name, metrics in runs.items() if "success_rate" in metrics]
+    if not shares:
+        return []
+    baselines = _baselines(next(iter(runs.values()))).items()
+    without = [f"{percent(one['success_rate'])} of {name}" for name, one in baselines if "success_rate" in one]
+    beside = f", and without training {_listed(without)}" if without else ""
+    return [f"In {environment} success ends of the greedy episodes on new seeds {_listed(shares)}{beside}."]
+
+
+def _share(name: str, rate: dict[str, Any]) -> str:
+    """The share of a run's episodes that end in success, over its seeds."""
+    notes = [f"mean of {rate['n']} seeds" if rate["n"] > 1 else "one seed"]
+    if "lower" in rate:
+        notes.append(f"{percent(CONFIDENCE, 0)} interval {100 * rate['lower']:.1f} to {100 * rate['upper']:.1f}")
+    return f"{percent(rate['mean'])} of {name} ({', '.join(notes)})"
+
+
+def _listed(words: list[str]) -> str:
+    """One, two and three."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _algorithms(comparison: dict[str, Any] | None) -> list[str]:

@@ -29,7 +29,7 @@ def turn_to_the_goal(_: Place) -> Policy:
     """For dla/Navigation-v0: blind to obstacles."""
 
     def act(observations: NDArray[Any]) -> NDArray[Any]:
-        bearing = observations[:, -1] * np.pi
+        bearing = observations[:, 18] * np.pi
         turn = np.where(bearing > 0, LEFT, RIGHT)
         return np.where(np.abs(bearing) > TURN / 2, turn, FORWARD)
 
@@ -39,6 +39,11 @@ def turn_to_the_goal(_: Place) -> Policy:
 def push_where_the_pole_falls(_: Place) -> Policy:
     """For CartPole: to the side to which the pole leans and moves, whatever the cart does."""
     return lambda observations: (observations[:, 2] + observations[:, 3] > 0).astype(np.int64)
+
+
+def push_as_it_swings(_: Place) -> Policy:
+    """For Acrobot: the joint's torque in the direction in which the joint turns, which always adds energy."""
+    return lambda observations: np.where(observations[:, 5] > 0, 2, 0)
 
 
 def land_as_gymnasium_does(place: Place) -> Policy:
@@ -54,6 +59,7 @@ RULES = {
     "dla/Navigation-v0": Rule("turn to the goal", turn_to_the_goal),
     "CartPole-v0": Rule("push where the pole falls", push_where_the_pole_falls),
     "CartPole-v1": Rule("push where the pole falls", push_where_the_pole_falls),
+    "Acrobot-v1": Rule("push as it swings", push_as_it_swings),
     "LunarLander-v3": Rule("Gymnasium's heuristic", land_as_gymnasium_does),
 }
 

@@ -3,8 +3,10 @@
     import dla.rl.environments.navigation
     gymnasium.make("dla/Navigation-v0"), gymnasium.make_vec("dla/Navigation-v0", num_envs=8)
 
-Observation (19,) float32: seventeen ranges from right to left as shares of 5 m, distance to the goal as a share of the
-room's diagonal, bearing of the goal as a share of half a turn. Actions: forward 0.2 m, rotate left 15 degrees, rotate
+Observation (20,) float32: seventeen ranges from right to left as shares of 5 m, distance to the goal as a share of the
+room's diagonal, bearing of the goal as a share of half a turn, and how the last action turned the robot (1 left, -1
+right, 0 not at all), without which a policy that chooses the same where it observes the same can turn to and fro for
+ever. Actions: forward 0.2 m, rotate left 15 degrees, rotate
 right. Reward: metres that the goal came nearer, 10 for reaching it, -10 for a collision; both end the episode, and so
 do 300 steps. Success is to have reached the goal: `info["success"]`.
 """
@@ -26,15 +28,17 @@ from dla.rl.environments.view import View
 
 STEPS = 300
 REACHED, COLLISION = 10.0, -10.0
-OBSERVATION = spaces.Box(np.array([0] * 18 + [-1], np.float32), np.ones(19, np.float32))
+OBSERVATION = spaces.Box(np.array([0] * 18 + [-1] * 2, np.float32), np.ones(20, np.float32))
 ACTION = spaces.Discrete(3)
 
 
 def observe(rooms: Rooms) -> NDArray[Any]:
-    """What the robots sense, (N, 19) float32."""
+    """What the robots sense, (N, 20) float32."""
     distance = rooms.distance()[:, None] / (SIDE * np.sqrt(2))
     bearing = rooms.bearing()[:, None] / np.pi
-    return np.concatenate([rooms.ranges() / RANGE, distance.clip(0, 1), bearing], 1).astype(np.float32)
+    return np.concatenate(
+        [rooms.ranges() / RANGE, distance.clip(0, 1), bearing, rooms.turned[:, None]], 1, dtype=np.float32
+    )
 
 
 def act(rooms: Rooms, actions: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

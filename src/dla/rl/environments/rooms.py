@@ -6,6 +6,7 @@ half circle before it tell how far away the next wall or disc is.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,37 +36,40 @@ class Rooms:
     goal: NDArray[Any]  # (N, 2)
     centres: NDArray[Any]  # (N, K, 2) of the obstacles
     radii: NDArray[Any]  # (N, K)
+    turned: NDArray[Any]  # (N,) by the last action: 1 left, -1 right, 0 not at all
 
     @classmethod
     def empty(cls, count: int) -> Rooms:
         """So many rooms, nothing placed yet."""
         robot, goal, centres = (np.zeros(shape) for shape in ((count, 2), (count, 2), (count, OBSTACLES, 2)))
-        return cls(robot, np.zeros(count), goal, centres, np.ones((count, OBSTACLES)))
+        return cls(robot, np.zeros(count), goal, centres, np.ones((count, OBSTACLES)), np.zeros(count))
 
     def furnish(self, room: int | np.integer[Any], generator: np.random.Generator) -> None:
         """Place obstacles, robot and goal of one room at random, none too near to another."""
-        discs: list[tuple[NDArray[Any], float]] = []
+        discs: list[tuple[float, float, float]] = []  # Python's floats: with arrays of two it takes over twice as long
 
-        def place(radius: float, away: NDArray[Any] | None = None) -> NDArray[Any]:
+        def place(radius: float, away: NDArray[Any] | None = None) -> tuple[float, float]:
             while True:  # a sixth of the floor is taken at most, so a few tries suffice
-                spot: NDArray[Any] = generator.uniform(radius, SIDE - radius, 2)
-                if away is not None and np.hypot(*(spot - away)) < FAR:
+                x, y = generator.uniform(radius, SIDE - radius, 2).tolist()
+                if away is not None and math.hypot(x - away[0], y - away[1]) < FAR:
                     continue
-                if all(np.hypot(*(spot - centre)) > radius + other + FREE for centre, other in discs):
-                    return spot
+                if all(math.hypot(x - a, y - b) > radius + other + FREE for a, b, other in discs):
+                    return x, y
 
         for number in range(OBSTACLES):
             radius = generator.uniform(SMALLEST, LARGEST)
-            self.centres[room, number] = place(radius)
-            self.radii[room, number] = radius
-            discs.append((self.centres[room, number], radius))
+            x, y = place(radius)
+            self.centres[room, number], self.radii[room, number] = (x, y), radius
+            discs.append((x, y, radius))
         self.robot[room] = place(ROBOT)
         self.goal[room] = place(ROBOT, away=self.robot[room])
         self.heading[room] = generator.uniform(-np.pi, np.pi)
+        self.turned[room] = 0
 
     def move(self, actions: NDArray[Any]) -> None:
         """One action (N,) in every room; the robot goes where it goes, into walls too."""
-        self.heading += TURN * ((actions == LEFT).astype(float) - (actions == RIGHT))
+        self.turned = (actions == LEFT).astype(float) - (actions == RIGHT)
+        self.heading += TURN * self.turned
         stride = STRIDE * (actions == FORWARD)
         self.robot += stride[:, None] * np.stack([np.cos(self.heading), np.sin(self.heading)], 1)
 
