@@ -86,7 +86,8 @@ def run(options: argparse.Namespace) -> int:
     if _is_this_workflow():
         from dla.params.file import load_params
 
-        load_params()
+        if options.gpus == "auto" and not load_params().runtime.may_take_gpu:
+            options.gpus = "none"  # stages would wait for each other's device, and not compute on it
     project = Project()
     plan = project.plan(options.targets, options.all_pipelines)
     if options.dry:
