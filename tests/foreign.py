@@ -178,7 +178,12 @@ def dvc(root: Path, *arguments: str, folder: str = ".") -> subprocess.CompletedP
 
 def dla(root: Path, *arguments: str, folder: str = ".") -> subprocess.CompletedProcess[str]:
     """Run `dla run` in a folder of the project."""
-    return _run([DLA, "run", *arguments], root, folder)
+    return dla_command(root, "run", *arguments, folder=folder)
+
+
+def dla_command(root: Path, *arguments: str, folder: str = ".") -> subprocess.CompletedProcess[str]:
+    """Run another command of `dla` there."""
+    return _run([DLA, *arguments], root, folder)
 
 
 def _run(command: list[str], root: Path, folder: str) -> subprocess.CompletedProcess[str]:

@@ -62,7 +62,11 @@ def test_a_python_that_is_not_supported_stops_a_run(version: tuple[int, int], st
 def test_it_says_what_small_and_large_runs_are_computed_with() -> None:
     found = {finding.subject: finding for finding in machine.computing(Runtime("cpu", "float32", "auto", threads=3))}
     assert found["device"].state == "cpu, as params.yaml says"
-    assert found["small runs"].state == found["large runs"].state == "cpu, float32 (as params.yaml says), eager"
+    assert (
+        found["small runs"].state
+        == found["large runs"].state
+        == "cpu, float32 (as params.yaml says), eager, fast kernels"
+    )
     assert found["threads"].facts["threads"] == 3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 from dla.core.kernels import FIXED, has_avx2
 from dla.core.pools import cores
+from dla.run.local import read_preload
 
 from .conftest import ROOT
 
@@ -55,6 +57,25 @@ def compute():
     main = time.thread_time() - main
     whole = time.process_time() - whole
     print(torch.get_num_threads(), round(whole / main), numbers.sum(0).norm().item().hex(), flush=True)
+"""
+
+KERNELS = """
+import os, sys
+from importlib import import_module
+for name in sys.argv[2:]:
+    import_module(name)
+if sys.argv[2:] and os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+
+from dla.core import stage
+import torch
+from dla.training.settings import Runtime
+from dla.training.runtime import start
+
+start(Runtime("cpu", "auto", "auto", 1, sys.argv[1]))
+pictures, filters = torch.ones(2, 8, 16, 16), torch.ones(8, 8, 3, 3)
+torch.nn.functional.conv2d(pictures, filters) @ torch.ones(14, 14)
+print("ATen:", torch.backends.cpu.get_cpu_capability(), flush=True)
 """
 
 
@@ -154,3 +175,67 @@ def test_sums_are_those_of_avx2_whatever_the_shell_says(shell: str) -> None:
         [sys.executable, "-c", ARCHITECTURES], env=variables, capture_output=True, text=True, check=True
     )
     assert told.stdout == "Haswell\n"
+
+
+def kernels_of_torch(kernels: str, *imported: str) -> dict[str, str]:
+    """What its libraries say they compute with, started or forked from a process with these imports."""
+    shell = {"ONEDNN_VERBOSE": "1", "MKL_VERBOSE": "1", "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "SSE4_2"}
+    command = [sys.executable, "-c", KERNELS, kernels, *imported]
+    told = subprocess.run(command, env=os.environ | shell, capture_output=True, text=True, check=True).stdout
+    said = {"ATen": "ATen: (.*)", "oneDNN": "cpu,isa:(.*)", "MKL": "CNR:([A-Z0-9,]+)"}
+    return {library: re.findall(words, told)[0] for library, words in said.items()}
+
+
+@pytest.mark.skipif(not has_avx2(), reason="torch chooses by itself where the processor has no AVX2")
+def test_kernels_of_torch_are_those_of_params_whether_a_stage_is_started_or_forked() -> None:
+    """So none of the imports computes anything, after which it would be too late to choose."""
+    imported = read_preload(ROOT / "pyproject.toml")
+    portable, fast = kernels_of_torch("portable"), kernels_of_torch("fast")
+    assert portable == {"ATen": "AVX2", "oneDNN": "Intel AVX2", "MKL": "COMPATIBLE"}
+    assert fast["MKL"] == "OFF"
+    assert fast["ATen"] != "DEFAULT"
+    assert kernels_of_torch("portable", *imported) == portable
+    assert kernels_of_torch("fast", *imported) == fast
+
+
+@pytest.mark.skipif(not has_avx2(), reason="torch chooses by itself where the processor has no AVX2")
+def test_portable_kernels_after_others_are_an_error() -> None:
+    code = """
+import os, torch
+os.environ["ATEN_CPU_CAPABILITY"] = "default"
+torch.ones(2) + 1
+from dla.core import stage
+from dla.training.settings import Runtime
+from dla.training.runtime import start
+try:
+    start(Runtime("cpu", "auto", "auto", 1, "portable"))
+except RuntimeError as error:
+    print(error)
+"""
+    assert output(code) == ["torch has computed with the kernels of DEFAULT before params.yaml was heeded"]
+
+
+def test_where_kernels_are_portable_nothing_is_decided_from_the_machine() -> None:
+    code = """
+from dla.core import stage
+import torch
+from dla.training.settings import Runtime
+from dla.training.runtime import choose_device, plan
+torch.cuda.is_available = torch.backends.mps.is_available = lambda: True
+torch.cpu.get_capabilities = lambda: {"avx512_bf16": True}
+for kernels in ("portable", "fast"):
+    runtime = Runtime("auto", "auto", "auto", 1, kernels)
+    print(choose_device(runtime), plan(runtime, torch.device("cpu"), 1e12, 1000).dtype)
+"""
+    assert output(code) == ["cpu torch.float32", "cuda torch.bfloat16"]
+
+
+@pytest.mark.skipif(not has_avx2(), reason="NumPy chooses by itself where the processor has no AVX2")
+def test_numpy_has_no_loops_above_avx2() -> None:
+    code = """
+from dla.core import pools
+import numpy
+from numpy._core._multiarray_umath import __cpu_dispatch__ as groups, __cpu_features__ as features
+print([group for group in groups if features[group]])
+"""
+    assert output(code) == ["['X86_V3']"]

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
-from dla.cli import classify, completion, doctor, generate, params, play, predict, report
+from dla.cli import classify, completion, doctor, generate, params, play, predict, report, verify
 from dla.cli import run as run_stages
 from dla.cli.output import complain
 from dla.cli.parser import Parser, add_debug, lines_below
@@ -17,7 +17,7 @@ from dla.core import process
 from dla.core.errors import TOO_LARGE, UserError, is_beyond_memory, of_system
 from dla.core.parameters import PARAMS_FILE
 
-COMMANDS = (doctor, params, run_stages, predict, classify, generate, play, report, completion)
+COMMANDS = (doctor, params, run_stages, verify, predict, classify, generate, play, report, completion)
 EXAMPLES = (
     "dla doctor                                      # is all there for a run?",
     "dla predict photo.jpg --model cifar10-resnet34  # what is on a photo?",
@@ -26,8 +26,8 @@ EXAMPLES = (
 )
 EXIT_CODES = (
     "0    done",
-    "1    a part could not be done, or `dla doctor` found what would stop a run;",
-    "     a line about each says why",
+    "1    a part could not be done, `dla doctor` found what would stop a run, or",
+    "     `dla verify` what is not as committed; a line about each says why",
     "2    an error; one line says what is wrong and what to do",
     "130  interrupted",
 )
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             error.__suppress_context__ = False  # the error below it, which the one line leaves out
             traceback.print_exception(error)
         else:
-            complain(error, "" if options.command == "run" else _place(error))  # it runs any project
+            complain(error, "" if options.command in ("run", "verify") else _place(error))  # which take any project
         return 2
     except (MemoryError, RuntimeError, ValueError, OverflowError) as error:
         if options.debug or not is_beyond_memory(error):

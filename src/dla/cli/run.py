@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from dla.cli.completion import offer_names
 from dla.cli.options import count
@@ -12,6 +13,9 @@ from dla.cli.parser import Commands, Parser, add_command
 from dla.core.errors import UserError
 from dla.core.parameters import read_names
 from dla.core.pools import cores
+
+if TYPE_CHECKING:
+    from dla.run.project import Project
 
 
 def add(commands: Commands[Parser]) -> None:
@@ -86,7 +90,8 @@ def run(options: argparse.Namespace) -> int:
     if _is_this_workflow():
         from dla.params.file import load_params
 
-        load_params()
+        if options.gpus == "auto" and not load_params().runtime.may_take_gpu:
+            options.gpus = "none"  # stages would wait for each other's device, and not compute on it
     project = Project()
     plan = project.plan(options.targets, options.all_pipelines)
     if options.dry:
@@ -107,7 +112,18 @@ def run(options: argparse.Namespace) -> int:
         )
         executor = on_cluster(options.cluster, project, sharing, options.jobs_per_gpu, screen.note)
         scarce = on_gpus
-    return Run(project, plan, executor, screen, scarce, options.keep_going, options.force)()
+    code = Run(project, plan, executor, screen, scarce, options.keep_going, options.force)()
+    if code == 0 and (line := _compared(project)):
+        screen.note(line)
+    return code
+
+
+def _compared(project: Project) -> str:
+    """How the results stand to the committed ones; nothing where none are committed."""
+    from dla.verify.committed import compare_results, has_commit
+    from dla.verify.comparison import summary
+
+    return summary(compare_results(project.root, project.repo.index.stages)) if has_commit(project.root) else ""
 
 
 def _is_this_workflow() -> bool:

@@ -49,7 +49,7 @@ def computing(settings: Runtime) -> list[Finding]:
         return [Finding("torch", "cannot be imported", problem, stops=True)]
     found = Finding("torch", torch.__version__, facts={"version": torch.__version__})
     try:
-        device = choose_device(settings.device)
+        device = choose_device(settings)
         little = plan(settings, device, flops=1.0, batches=1)
         much = plan(settings, device, BFLOAT16_PAYS, batches=math.ceil(COMPILE_PAYS / BFLOAT16_PAYS))
     except UserError as error:
@@ -70,7 +70,7 @@ def _threads(threads: int, cores: int) -> Finding:
 
 def _device(kind: str, name: str, settings: Runtime) -> Finding:
     why = "as torch sees no GPU" if kind == "cpu" else "which torch sees"
-    if settings.device != "auto":
+    if settings.device != "auto" or settings.kernels == "portable":
         why = "as params.yaml says"
     return Finding("device", f"{kind}{f' ({name})' if name else ''}, {why}", facts={"device": kind, "name": name})
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from dla.core import kernels
 from dla.core.errors import UserError
 from dla.training.settings import Runtime
 
@@ -51,24 +52,35 @@ CPU = Plan(torch.device("cpu"), torch.float32, compiled=False, reason="a few exa
 
 
 def start(runtime: Runtime) -> torch.device:
-    """Set threads, determinism and memory for this process, and choose the device."""
+    """Set kernels, threads, determinism and memory for this process, and choose the device.
+
+    Raises
+    ------
+    RuntimeError
+        If kernels are to be portable, and torch has computed before with others.
+    """
+    if runtime.kernels == "fast":
+        kernels.leave_to_the_machine(kernels.OF_TORCH)
+    elif kernels.has_avx2() and (taken := torch.backends.cpu.get_cpu_capability()) != "AVX2":
+        raise RuntimeError(f"torch has computed with the kernels of {taken} before params.yaml was heeded")
     torch.set_num_threads(runtime.threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(".cache/inductor").resolve()))  # kept between stages
     torch.set_deterministic_debug_mode("error")  # without the compiler, whose import takes a second
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing here reads memory it did not write
     torch.backends.cudnn.benchmark = False
-    return choose_device(runtime.device)
+    return choose_device(runtime)
 
 
-def choose_device(device: str) -> torch.device:
-    """The device that a parameter names, `auto` being a GPU where there is one.
+def choose_device(runtime: Runtime) -> torch.device:
+    """The device that the parameters name, `auto` being a GPU where there is one, unless kernels are portable.
 
     Raises
     ------
     UserError
         If the device is not there.
     """
+    device = runtime.device if runtime.may_take_gpu else "cpu"
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         return torch.device(next(name for name, is_there in there.items() if is_there))
@@ -85,21 +97,23 @@ def plan(runtime: Runtime, device: torch.device, flops: float, batches: int) -> 
     flops : floating-point operations of one batch, forward
     batches : number of batches in the whole run
     """
-    dtype, why = _choose_dtype(runtime.precision, device, flops)
+    dtype, why = _choose_dtype(runtime, device, flops)
     compiled = runtime.compile == "always"
-    if runtime.compile == "auto":
+    if runtime.compile == "auto" and runtime.kernels == "fast":
         # On two CPU cores compiled nets trained at 0.7 to 1.1 times the eager rate (bench/train.py --compile).
         compiled = device.type == "cuda" and flops * batches >= COMPILE_PAYS
     if compiled and device.type == "cpu" and not shutil.which("g++") and not shutil.which("clang++"):
         raise UserError("params.yaml: runtime.compile = 'always' needs a C++ compiler; install g++ or take auto")
     name = str(dtype).removeprefix("torch.")
-    reason = f"{device.type}, {name} ({why}), {'compiled' if compiled else 'eager'}"
+    reason = f"{device.type}, {name} ({why}), {'compiled' if compiled else 'eager'}, {runtime.kernels} kernels"
     return Plan(device, dtype, compiled, reason)
 
 
-def _choose_dtype(precision: str, device: torch.device, flops: float) -> tuple[torch.dtype, str]:
-    if precision != "auto":
-        return getattr(torch, precision), "as params.yaml says"
+def _choose_dtype(runtime: Runtime, device: torch.device, flops: float) -> tuple[torch.dtype, str]:
+    if runtime.precision != "auto":
+        return getattr(torch, runtime.precision), "as params.yaml says"
+    if runtime.kernels == "portable":
+        return torch.float32, "which every machine has"
     if not has_bfloat16(device):
         return torch.float32, "no bfloat16 here"
     if flops < BFLOAT16_PAYS:

@@ -47,12 +47,26 @@ class Training:
 
 @dataclass(frozen=True, config=STRICT)
 class Runtime:
-    """How computation is done; `auto` decides from the machine and the size of the work."""
+    """How computation is done; `auto` decides from the machine and the size of the work.
+
+    Kernels are `portable`, the same on every x86 processor with AVX2, or `fast`, what the machine is best at. Where
+    they are portable nothing is decided from the machine: `auto` is the CPU, float32 and not compiled.
+    """
 
     device: Literal["auto", "cpu", "cuda", "mps"]  # auto takes a GPU where there is one
     precision: Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 if the hardware has it and batches are large
     compile: Literal["auto", "always", "never"]  # auto compiles long runs on a GPU
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)]  # of the CPU, per stage; results depend on their number
+    kernels: Literal["portable", "fast"] = "fast"  # of the CPU
+
+    @property
+    def may_take_gpu(self) -> bool:
+        """Whether a stage computes on a GPU where there is one."""
+        return self.device != "cpu" and (self.device != "auto" or self.kernels == "fast")
+
+    def __post_init__(self) -> None:
+        if self.kernels == "portable" and self.compile == "always":
+            raise ValueError("compile = 'always' is for kernels: fast alone; the compiler writes for the machine")
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from dvc.exceptions import DvcException
 from dla.core.errors import UserError
 from dla.run.cluster.clone import lay_out, push
 from dla.run.cluster.parcel import File, Kept, Order, Parcel, Source, pack, unpack
+from dla.run.imports import imports_from
 from dla.run.project import Project
 
 
@@ -48,7 +48,7 @@ class Remote:
             project=self._root.resolve().relative_to(top.resolve()).as_posix(),
             remote=self.name,
             remote_url=remote_url,
-            imports_from=tuple(_imports_from(self._root)),
+            imports_from=tuple(imports_from(self._root)),
         )
         self._check_clean()
         for stage in stages:
@@ -171,17 +171,3 @@ def _overlap(out: Any, dep: Any) -> bool:
         out.protocol == dep.protocol
         and (out.fs.isin_or_eq(dep.fs_path, out.fs_path) or out.fs.isin(out.fs_path, dep.fs_path))
     )
-
-
-def _imports_from(root: Path) -> Iterator[str]:
-    """Folders of the project that this Python imports from, as of a package that was installed from there."""
-    environment = Path(sys.prefix).resolve()
-    for entry in dict.fromkeys(sys.path):
-        folder = Path(entry).resolve()
-        if (
-            entry
-            and folder.is_relative_to(root.resolve())
-            and not folder.is_relative_to(environment)
-            and folder.is_dir()
-        ):
-            yield folder.relative_to(root.resolve()).as_posix()
