@@ -91,6 +91,7 @@ CUTS: dict[str, dict[str, Any]] = {  # of the runs in a section
     "cam": {"pictures": 2, "scored": 2},
     "embed": {"examples": 64, "max_tokens": 48},
     "classify": {"epochs": 1},
+    "labels": {"draws": 2},
     "finetune": {"epochs": 2, "examples": 48, "batch_size": 4, "max_tokens": 48},
     "tsne": {"points": 50},
     "rank": {"epochs": 1},

@@ -22,7 +22,6 @@ from dla.cli.main import main
 from dla.core.artifacts import read_texts, write_tensors, write_texts
 from dla.core.errors import UserError
 from dla.core.success import until_success
-from dla.data import embedded
 from dla.text.batches import TokenBatches
 from dla.text.embed import embed
 from dla.text.encode import Encoder, batches_by_tokens, encode, pad, pool, read_encoder, show_mean, tokenize
@@ -34,14 +33,16 @@ from dla.text.tasks import task_of
 from dla.text.tfidf import fit_words
 from dla.training.runtime import CPU
 
+from .encoders import write_distilbert, write_gpt2
 from .texts import RUNTIME, SILENT, TEXTS
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's encoder."""
+    """A small encoder of random weights."""
     path = tmp_path_factory.mktemp("encoder") / "tiny"
-    embedded.write("tiny-distilbert", path)
+    path.mkdir()
+    write_distilbert(path)
     return path
 
 
@@ -52,9 +53,10 @@ def encoder(folder: Path) -> Encoder:
 
 @pytest.fixture(scope="session")
 def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    """The demo's GPT-2: a decoder, whose tokenizer has no token for padding and adds none."""
+    """A small GPT-2: a decoder, whose tokenizer has no token for padding and adds none."""
     path = tmp_path_factory.mktemp("encoder") / "gpt2"
-    embedded.write("tiny-gpt2", path)
+    path.mkdir()
+    write_gpt2(path)
     return read_encoder(path)
 
 

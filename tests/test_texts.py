@@ -123,7 +123,7 @@ def test_training_questions_are_shuffled_and_both_levels_come_early(race: Path) 
 
 @pytest.mark.slow
 def test_embedded_texts_are_the_same_bytes_every_time(tmp_path: Path) -> None:
-    for name in ("docstring-libraries", "docstring-summaries", "tiny-distilbert", "tiny-gpt2"):
+    for name in ("docstring-libraries", "docstring-summaries", "minilm"):
         for copy in ("a", "b"):
             docstrings.collect.cache_clear()
             embedded.write(name, tmp_path / copy / name)

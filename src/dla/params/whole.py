@@ -13,7 +13,7 @@ from dla.core.values import Key
 from dla.data.settings import Budget, Data, Source
 from dla.language.settings import Generation, LanguageModel
 from dla.rl.settings import Agent, AgentComparison
-from dla.text.settings import AnswerScorer, Embedding, FineTuning, Head, Scatter, WordCounts
+from dla.text.settings import AnswerScorer, Embedding, FineTuning, Head, LabelCurve, Scatter, WordCounts
 from dla.training.settings import Runtime, Tracking
 from dla.vision.settings import Explanation, GradientStudy, ImageRun, Pair, Repeats
 
@@ -37,6 +37,7 @@ class Params:
     embed: dict[Key, Embedding]
     tfidf: dict[Key, WordCounts]
     classify: dict[Key, Head]  # what learns classes from frozen features
+    labels: dict[Key, LabelCurve]  # both of these by the number of labelled texts
     finetune: dict[Key, FineTuning]
     tsne: dict[Key, Scatter]
     rank: dict[Key, AnswerScorer]  # what chooses one of a question's options

@@ -60,6 +60,11 @@ def band(rows: list[Row], x: Column, y: Column, colour: str, known: Mapping[str,
     return _finish(rows, deviation(x, y, encoded) if _has_spread(rows) else mean(x, y, encoded))
 
 
+def growth(rows: list[Row], x: Column, y: Column, colour: str, known: Mapping[str, str]) -> Spec:
+    """The mean over draws as a line, a standard deviation to either side as a band, over sizes on a log scale."""
+    return _finish(rows, deviation(x, y, _colour(rows, colour, known), "draws", log=True))
+
+
 def span(rows: list[Row], x: Column, y: Column, colour: str, references: dict[str, float]) -> Spec:
     """The mean over seeds as a line, from the lowest to the highest a band; `references` as dashed lines.
 
@@ -153,28 +158,28 @@ def chosen(column: str) -> alt.Parameter:
     return alt.selection_point(name="chosen", fields=[column], bind="legend")
 
 
-def mean(x: Column, y: Column, colour: alt.Color) -> Chart:
-    """The mean over seeds as a line."""
+def mean(x: Column, y: Column, colour: alt.Color, each: str = "seeds", *, log: bool = False) -> Chart:
+    """The mean over seeds as a line, or over what `each` names; `log` is of the x axis."""
     return (
         alt.Chart()
         .mark_line(point={"size": 24})
         .encode(
-            x=axis(alt.X, x),
+            x=axis(alt.X, x, log=log),
             y=axis(alt.Y, y, aggregate="mean"),
             color=colour,
             tooltip=[
                 *tell([colour.shorthand.partition(":")[0]], [x[0]]),
                 alt.Tooltip(field=y[0], type="quantitative", aggregate="mean", format=".4~g"),
-                alt.Tooltip("count():Q", title="seeds"),
+                alt.Tooltip("count():Q", title=each),
             ],
         )
     )
 
 
-def deviation(x: Column, y: Column, colour: alt.Color) -> Chart:
-    """The mean over seeds as a line, a standard deviation to either side as a band."""
+def deviation(x: Column, y: Column, colour: alt.Color, each: str = "seeds", *, log: bool = False) -> Chart:
+    """The mean over seeds as a line, a standard deviation to either side as a band; the rest as `mean` takes it."""
     around = alt.Chart().mark_errorband(extent="stdev", opacity=0.25)
-    return around.encode(x=axis(alt.X, x), y=axis(alt.Y, y), color=colour) + mean(x, y, colour)
+    return around.encode(x=axis(alt.X, x, log=log), y=axis(alt.Y, y), color=colour) + mean(x, y, colour, each, log=log)
 
 
 def between(x: Column, y: Column, colour: alt.Color) -> Chart:

@@ -52,7 +52,7 @@ def cuts(params: Settings, whole: Settings) -> Table:
     return Table(caption, ("stage", "settings"), rows)
 
 
-BY_NAME = ("train", "embed", "tfidf", "classify", "finetune", "tsne", "rank", "lm", "agent")
+BY_NAME = ("train", "embed", "tfidf", "classify", "labels", "finetune", "tsne", "rank", "lm", "agent")
 ALONE = ("pair", "cam", "repeats", "gradients", "generate", "agents")
 
 

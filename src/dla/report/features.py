@@ -7,11 +7,11 @@ from typing import Any
 
 from dla.report import charts
 from dla.report.chapter import NOTHING, Block, Chapter, Chart, Picture, Table
-from dla.report.colours import palette
+from dla.report.colours import BLUE, GREEN, palette
 from dla.report.laboratories import ACCURACY, LABORATORY, NONE
-from dla.report.results import Results, Settings
+from dla.report.results import Results, Row, Settings
 from dla.report.sources import Origin, about, title
-from dla.report.statements import Share, compare, count, p_value, percent
+from dla.report.statements import Share, compare, count, p_value, percent, points
 from dla.statistics.classifiers import Comparison, compare_cases
 from dla.statistics.multiplicity import holm
 from dla.statistics.outcomes import CONFIDENCE
@@ -51,8 +51,13 @@ def chapter(params: Settings, results: Results) -> Chapter:
     origins = [group.origin for group in tested]
     texts = [group for group in tested if not group.questions]
     questions = [group for group in tested if group.questions]
-    findings = [*(_about_heads(group, results) for group in texts), *(_about_answers(g, results) for g in questions)]
-    blocks: list[Block] = []
+    labels = _label_curves(params, results)
+    findings = [
+        *(_about_labels(curve) for curve in labels),
+        *(_about_heads(group, results) for group in texts),
+        *(_about_answers(g, results) for g in questions),
+    ]
+    blocks: list[Block] = [block for curve in labels for block in _labels(curve)]
     for group in texts:
         blocks += [_accuracies(group, known), _head_table(group), *_confusion(group, results)]
     blocks += scatters
@@ -65,7 +70,7 @@ def chapter(params: Settings, results: Results) -> Chapter:
         about=about(params, origins),
         embedded=any(place == "embedded" for _, place in origins),
         blocks=blocks,
-        commands=("dvc repro tfidf classify finetune tsne rank",),
+        commands=("dvc repro labels tfidf classify finetune tsne rank",),
         missing=tuple(results.missing),
     )
 
@@ -87,6 +92,70 @@ def _read(params: Settings, results: Results) -> list[Tested]:
             group = tested.setdefault(origin, Tested(origin, questions, {}, _controls(params)))
             group.scored[f"{kind}@{name}"] = metrics
     return list(tested.values())
+
+
+@dataclass(frozen=True)
+class LabelCurve:
+    """Frozen features and counted words by the number of labelled texts: metrics, and rows of every draw."""
+
+    origin: Origin
+    draws: int
+    metrics: dict[str, Any]
+    rows: list[Row]
+
+    @property
+    def of(self) -> str:
+        """How many texts of which data set they are tested on."""
+        return f"{count(self.metrics['n'])} test texts of {title(self.origin)}"
+
+
+def _label_curves(params: Settings, results: Results) -> list[LabelCurve]:
+    curves = []
+    for name, settings in params["labels"].items():
+        metrics = results.metrics(f"metrics/labels/{name}.json", f"labels@{name}")
+        rows = results.rows(f"plots/labels/{name}.csv", f"labels@{name}")
+        if metrics and rows:
+            curves.append(LabelCurve((settings["counted"]["data"], metrics["data"]), settings["draws"], metrics, rows))
+    return curves
+
+
+def _about_labels(curve: LabelCurve) -> str:
+    """With how few labels frozen features are better, and from how many on counted words."""
+    fewest, least = next(iter(curve.metrics["sizes"].items()))
+    crossing = curve.metrics["crossing"]
+    shown = {
+        "frozen features are shown to be better up to": crossing["frozen_shown_to"],
+        "counted words are shown to be better from": crossing["counted_shown_from"],
+        "the curves cross at about": crossing["labels"],
+    }
+    said = [f"{words} {count(labels)} labels" for words, labels in shown.items() if labels is not None]
+    frozen, counted = (percent(least[method]["mean"]) for method in ("frozen", "counted"))
+    return (
+        f"After training on {fewest} labelled texts, frozen features get {frozen} of {curve.of} right and counted "
+        f"words {counted}, on average over {curve.draws} draws; {', '.join(said) or 'neither is shown to be better'} "
+        f"(permutation tests over the draws, after Holm)."
+    )
+
+
+def _labels(curve: LabelCurve) -> list[Block]:
+    caption = (
+        f"Accuracy on {curve.of} by the number of labelled texts that are trained on: mean and standard deviation over "
+        f"{curve.draws} draws, of which both methods see the same."
+    )
+    colours = {"frozen features": BLUE[1], "counted words": GREEN[1]}
+    x, y = ("labels", "labelled texts"), ("accuracy", "accuracy (fraction of texts)")
+    rows = []
+    for size, found in curve.metrics["sizes"].items():
+        difference = found["difference"]
+        low, high = difference["low"], difference["high"]
+        told = "" if low is None else points(difference["mean"], low, high)
+        p = p_value(difference["adjusted_p_value"]) if "adjusted_p_value" in difference else ""
+        rows.append((count(float(size)), *(percent(found[of]["mean"]) for of in ("frozen", "counted")), told, p))
+    header = ("labelled texts", "frozen features", "counted words", "difference (95 % interval)", "p after Holm")
+    return [
+        Chart(caption, charts.growth(curve.rows, x, y, "method", colours)),
+        Table("Means over the draws; of all texts there is one.", header, rows),
+    ]
 
 
 def _controls(params: Settings) -> frozenset[str]:

@@ -19,12 +19,14 @@ import altair as alt
 from dla.core.artifacts import write_text
 from dla.report import charts
 from dla.report.charts import Chart, Spec, axis, by_colour, tell
-from dla.report.colours import BLUE, RED
+from dla.report.colours import BLUE, GREEN, RED
 
 X, Y = ("<DVC_METRIC_X>", "<DVC_METRIC_X_LABEL>"), ("<DVC_METRIC_Y>", "<DVC_METRIC_Y_LABEL>")
 DATA = alt.InlineData(values="<DVC_METRIC_DATA>")
 NARROW, WIDE, HEIGHT = 220, 400, 260  # pixels
 TWO = alt.Scale(range=[BLUE[1], RED[1]])  # contenders, of which the first is the one with skips
+
+METHODS = alt.Scale(range=[BLUE[1], GREEN[1]])  # frozen features and counted words
 
 
 def make_templates() -> dict[str, Spec]:
@@ -43,6 +45,9 @@ def make_templates() -> dict[str, Spec]:
         "training": template(by_revision(curve.add_params(one), "row") | by_revision(loss, "row"), columns),
         "band": template(
             by_revision(charts.deviation(X, Y, two), "row", column=split, width=300), {}, "datum.split != 'test'"
+        ),
+        "labels": template(
+            by_revision(charts.deviation(X, Y, by_colour("method", METHODS, sort=None), "draws", log=True)), {}
         ),
         "groups": template(
             by_revision(charts.deviation(X, Y, two), "row", column=group, width=150).resolve_scale(y="independent"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from dla.core.parsing import STRICT, Found
-from dla.core.values import Bounded, Count, Key, Label, Length, Name, Positive, Seed
+from dla.core.values import Bounded, Count, Key, Label, Length, Name, Positive, Seed, Several
 from dla.training.settings import Training
 
 # What is left of an article that is too long, beside question and option: as much of its beginning as there is room
@@ -55,6 +55,24 @@ class WordCounts:
     rarest: Count  # texts that a counted n-gram occurs in, at least
     c: Candidates  # scikit-learn's C, the inverse of the regularisation's strength; of several validation chooses
     iterations: Count  # of L-BFGS, at most
+
+
+def _ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    if list(sizes) != sorted(set(sizes)):
+        raise ValueError(f"{list(sizes)} does not ascend")
+    return sizes
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class LabelCurve:
+    """Frozen features against counted words, by the number of labelled texts."""
+
+    frozen: Head  # a logistic regression
+    counted: WordCounts  # of the texts that the features are of
+    sizes: Annotated[tuple[Count, ...], Field(min_length=2), AfterValidator(_ascending)]  # labelled texts
+    draws: Several  # of as many random texts
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]  # level of the intervals, and of what is called shown
+    seed: Seed  # of the draws
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
