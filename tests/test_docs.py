@@ -17,9 +17,12 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from dla.core.artifacts import read_table
 from dla.core.errors import UserError
+from dla.core.parameters import read_parameters
 from dla.params.file import load_params
 from dla.site.drawn import file_name
+from dla.site.findings import specification
 from dla.site.tables import with_tables
 
 from .conftest import ROOT
@@ -117,6 +120,25 @@ def test_what_is_shown_of_an_output_has_to_be_printed_in_order() -> None:
     for shown in ("loss 0.25 left 0:01\nRunning stage 'a':", "Running stage 'b':"):
         with pytest.raises(AssertionError):
             assert_shows(printed, shown)
+
+
+def test_the_picture_of_the_readme_is_of_the_committed_results() -> None:
+    drawn = specification(read_parameters(ROOT / "params.yaml"), ROOT)
+    titles = [
+        "Do deeper plain networks fail?",
+        "Do skip connections help, and how sure are we?",
+        "What do frozen features buy?",
+    ]
+    assert [chart["title"] for chart in drawn["hconcat"]] == titles
+    rows = [drawn["datasets"][chart["data"]["name"]] for chart in drawn["hconcat"]]
+    assert rows[2] == read_table(ROOT / "plots/labels/ag_news.csv")
+    assert {row["run"] for row in rows[0]} == {
+        "cifar10-plain-20",
+        "cifar10-plain-56",
+        "cifar10-residual-10",
+        "cifar10-residual-20",
+    }
+    assert {row["seed"] for row in rows[1]} == set(range(1, 11))
 
 
 def test_a_plot_has_a_name_as_a_file() -> None:
