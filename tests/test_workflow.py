@@ -321,7 +321,7 @@ TEXTS = {
         ({"agent.navigation-ppo.cuts.demo.steps": 1000}, {"agent@navigation-ppo"}),
         ({"lm.dante.learning_rate": 1e-3, "generate.seed": 2}, {"lm@dante", "generate"}),
         ({"generate.cuts.demo.length": 20, "data.dante.kept": ["PARADISO"]}, {"generate", "prepare@dante"}),
-        ({"tfidf.tfidf.longest": 1, "tsne.test.seed": 2}, {"tfidf@tfidf", "tsne@test"}),
+        ({"tfidf.tfidf.longest": 1, "tsne.test.seed": 2}, {"tfidf@tfidf", "labels@ag_news", "tsne@test"}),
     ],
 )
 def test_a_changed_parameter_concerns_just_the_stages_that_read_it(
@@ -351,14 +351,14 @@ DOWNLOADED = {f"download@{name}" for name in PARAMS.sources}
         ("models/base/settings.py", {*VISION, *of("classify"), *of("rank"), *of("finetune"), *of("lm")}),
         ("vision/settings.py", VISION),
         ("language/settings.py", {*of("lm"), "generate"}),
-        ("text/heads/logreg.py", of("classify", name="logreg")),
+        ("text/heads/logreg.py", {*of("classify", name="logreg"), *of("labels")}),
         ("text/scorers/cosine.py", {"rank@cosine"}),
         ("rl/settings.py", {*of("agent"), "agents"}),
         ("rl/algorithms/ppo.py", of("agent", algorithm="ppo")),
         ("data/kinds/corpus.py", {"prepare@dante"}),
         ("params/references.py", set()),
         ("report/charts.py", {"report"}),
-        ("statistics/paired.py", {"repeats"}),
+        ("statistics/paired.py", {"repeats", *of("labels")}),
         ("run/driver.py", set()),
     ],
 )
@@ -474,7 +474,7 @@ def test_the_plots_page_holds_every_curve_and_asks_nothing_of_the_network(clone:
     repeats, gradients, agents = 6, 2, 2
     confusions = len(PARAMS.tfidf) + len(PARAMS.classify) + len(PARAMS.finetune)
     letters = len(PARAMS.rank)  # confusion of options, without a picture
-    one_by_one = ("train", "classify", "finetune", "tsne", "rank", "lm", "agent")  # DVC shows them alone too
+    one_by_one = ("train", "classify", "labels", "finetune", "tsne", "rank", "lm", "agent")  # DVC shows them alone too
     runs = sum(len(getattr(PARAMS, section)) for section in one_by_one)
     assert page.count("vegaEmbed('#") == repeats + gradients + agents + confusions + letters + runs
     assert page.count('<img src="static/') == len(PARAMS.explained) + confusions + len(PARAMS.tsne) + len(PARAMS.agent)
