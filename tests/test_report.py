@@ -469,7 +469,7 @@ def test_a_page_about_nothing_says_which_commands_fill_it(tmp_path: Path) -> Non
 def test_the_budget_says_what_it_cuts() -> None:
     assert flat({"model": {"widths": (1, 2)}, "epochs": 3}) == {"model.widths": (1, 2), "epochs": 3}
     rows = {row[0]: row[1] for row in cuts(SETTINGS, WHOLE).rows}
-    assert "steps 400,000 → 250,000" in rows["agent@cartpole-ppo"]
+    assert "steps 400000 → 320000" in rows["agent@cartpole-ppo"]
     assert "environment LunarLander-v3 → Acrobot-v1" in rows["agent@control-ppo"]
     assert "first.epochs 20 → " in rows["pair"]
     assert not cuts(WHOLE, WHOLE).rows
