@@ -39,13 +39,13 @@ EXAMPLES = {
     "cifar10-depth": ((3600, 400, 1000), (45_000, 5_000, 10_000)),
     "cifar10-pair": ((3600, 400, 1000), (45_000, 5_000, 10_000)),
     "imagenette": ((2000, 200, 400), (8_522, 947, 3_925)),
-    "ag_news": ((2925, 325, 750), (108_000, 12_000, 7_600)),
-    "race": ((2886, 358, 756), (87_866, 4_887, 4_934)),
+    "ag_news": ((2886, 358, 756), (108_000, 12_000, 7_600)),
+    "race": ((1000, 100, 250), (87_866, 4_887, 4_934)),
 }
 BACKWARD = 3  # a step of training costs three times what a forward pass does
-# Weights per token: 12 x layers x width^2 of the real encoder, to 2 layers of width 128 of the embedded one.
-ENCODERS = {"distilbert": 6 * 768**2 / (2 * 128**2), "gpt2-encoder": 12 * 768**2 / (2 * 128**2)}
-FEATURES = 768 / 128  # width of the real encoders' features to that of the embedded ones'
+# Weights per token: 12 x layers x width^2 of the real encoder, to 6 layers of width 384 of the embedded one.
+ENCODERS = {"distilbert": 6 * 768**2 / (6 * 384**2), "gpt2-encoder": 12 * 768**2 / (6 * 384**2)}
+FEATURES = 768 / 384  # width of the real encoders' features to that of the embedded ones'
 
 
 def full_seconds(demo: Mapping[str, float], params: Params) -> dict[str, float]:
@@ -66,6 +66,9 @@ def amount_of_work(name: str, params: Params) -> float:
     if section == "pair":
         return sum(_work(asdict(run), params) for run in params.pair.runs(int(key)).values())
     settings = stages(params)[name]
+    if section == "labels":
+        texts = sum(min(size, _splits(settings["frozen"], params)[0]) for size in settings["sizes"])
+        return settings["draws"] * texts * _per_token(settings["frozen"], params)
     if section == "cam":
         settings["model"] = asdict(params.train[key].model)
     return _work(settings, params)

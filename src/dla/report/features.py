@@ -11,7 +11,7 @@ from dla.report.colours import BLUE, GREEN, palette
 from dla.report.laboratories import ACCURACY, LABORATORY, NONE
 from dla.report.results import Results, Row, Settings
 from dla.report.sources import Origin, about, title
-from dla.report.statements import Share, compare, count, p_value, percent, points
+from dla.report.statements import Share, compare, count, p_value, paired_difference, percent, points
 from dla.statistics.classifiers import Comparison, compare_cases
 from dla.statistics.multiplicity import holm
 from dla.statistics.outcomes import CONFIDENCE
@@ -29,6 +29,7 @@ class Tested:
     questions: bool
     scored: Scored
     controls: frozenset[str]  # stages that see the options alone, or have learned nothing
+    means: frozenset[str]  # scorers that see the mean of article, question and option
 
     @property
     def of(self) -> str:
@@ -89,7 +90,8 @@ def _read(params: Settings, results: Results) -> list[Tested]:
         if metrics is not None:
             questions = params["data"][data]["kind"] == "questions"
             origin = data, metrics["data"]
-            group = tested.setdefault(origin, Tested(origin, questions, {}, _controls(params)))
+            means = _scorers(params, "mean")
+            group = tested.setdefault(origin, Tested(origin, questions, {}, _scorers(params, "option"), means))
             group.scored[f"{kind}@{name}"] = metrics
     return list(tested.values())
 
@@ -158,10 +160,10 @@ def _labels(curve: LabelCurve) -> list[Block]:
     ]
 
 
-def _controls(params: Settings) -> frozenset[str]:
-    """Perceptrons that see the option alone, and rules, which combine nothing."""
+def _scorers(params: Settings, combine: str) -> frozenset[str]:
+    """Stages of perceptrons that see this; with those that see the option alone stand rules, which combine nothing."""
     scorers = params["rank"].items()
-    return frozenset(f"rank@{name}" for name, scorer in scorers if scorer.get("combine", "option") == "option")
+    return frozenset(f"rank@{name}" for name, scorer in scorers if scorer.get("combine", "option") == combine)
 
 
 def _name(stage: str) -> str:
@@ -209,12 +211,24 @@ def _about_answers(group: Tested, results: Results) -> str:
     share = _share(trained[best])
     above = "more than" if share.lower > CHANCE else "not shown to be more than"
     said = f"Of {count(share.n)} {group.of} {_name(best)}, the best scorer on validation, answers {share} rightly, "
-    controls = {stage: _compare(best, stage, results) for stage in group.scored if stage in group.controls}
-    return f"{said}{above} guessing would.{_above_controls(group, controls)}"
+    return f"{said}{above} guessing would.{_above_controls(group, best, results)}{_about_mean(group, best, results)}"
 
 
-def _above_controls(group: Tested, compared: dict[str, Comparison | None]) -> str:
-    """Which controls the best scorer is shown to be above, all said at once."""
+def _about_mean(group: Tested, best: str, results: Results) -> str:
+    """The best of the scorers that see a mean, held against the best of all, and against the controls."""
+    seen = {stage: found for stage, found in group.scored.items() if stage in group.means}
+    if not seen or best in seen:
+        return ""
+    mean = _best(seen)
+    cases = _compare(best, mean, results)
+    below = f": {paired_difference(cases, group.of)}" if cases else ""
+    said = f" {_name(mean)}, the best of those that see the mean of article, question and option, answers "
+    return f"{said}{_share(seen[mean])}{below}.{_above_controls(group, mean, results)}"
+
+
+def _above_controls(group: Tested, scorer: str, results: Results) -> str:
+    """Which controls a scorer is shown to be above, all said at once."""
+    compared = {stage: _compare(scorer, stage, results) for stage in group.scored if stage in group.controls}
     cases = {stage: found for stage, found in compared.items() if found is not None}
     if not cases:
         return ""
