@@ -20,8 +20,8 @@ def add(commands: Commands[Parser]) -> None:
         "With stages, or --all, it runs what is committed anew in a temporary clone, and compares that. "
         "Exit code 0: all are equal; 1: some are not, a line about each.",
         "dla verify",
-        "dla verify train@mnist-mlp-64  # this stage anew, from what it needs in DVC's cache",
-        "dla verify --all  # the whole workflow anew, with nothing from the cache",
+        "dla verify train@mnist-mlp-64  # runs it anew, its inputs from DVC's cache",
+        "dla verify --all  # runs all anew, with nothing from the cache",
     )
     stages = parser.add_argument("stages", nargs="*", metavar="STAGE", help="stages of dvc.yaml to run anew")
     parser.add_argument("--all", action="store_true", help="run all stages anew")
