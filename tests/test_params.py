@@ -63,7 +63,7 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         (
             {f"{RUN}.data": "cifar"},
             f"{RUN}.data = 'cifar' is not one of "
-            "mnist, cifar10, imagenette, ag_news, race, dante; did you mean cifar10?",
+            "mnist, cifar10, cifar10-depth, cifar10-pair, imagenette, ag_news, race, dante; did you mean cifar10?",
         ),
         ({f"{RUN}.momentum": 0.9}, f"{RUN}: momentum = 0.9 is for optimizer: sgd alone"),
         ({"pair.second.momentum": 0.9}, "pair.second: momentum = 0.9 is for optimizer: sgd alone"),
