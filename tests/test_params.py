@@ -45,6 +45,10 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
             f"{RUN}.cuts.demo.data = 'mnist': dvc.yaml reads it, which sees no cuts",
         ),
         ({"runtime.threads": None}, "runtime.threads = null should be a valid integer"),
+        (
+            {"runtime.kernels": "portable", "runtime.compile": "always"},
+            "runtime: compile = 'always' is for kernels: fast alone; the compiler writes for the machine",
+        ),
         ({"runtime.threads": 0}, "runtime.threads = 0 should be greater than or equal to 1"),
         ({"runtime.threads": 10**9}, "runtime.threads = 1000000000 should be less than or equal to 1024"),
         ({"runtime.threads": 2**70}, f"runtime.threads = {2**70} should be less than or equal to 1024"),
