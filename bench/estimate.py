@@ -68,7 +68,7 @@ def amount_of_work(name: str, params: Params) -> float:
     settings = stages(params)[name]
     if section == "labels":
         texts = sum(min(size, _splits(settings["frozen"], params)[0]) for size in settings["sizes"])
-        return settings["draws"] * texts * _per_token(settings["frozen"], params)
+        return float(settings["draws"] * texts) * _per_token(settings["frozen"], params)
     if section == "cam":
         settings["model"] = asdict(params.train[key].model)
     return _work(settings, params)

@@ -22,6 +22,8 @@ from dla.cli.main import main
 from dla.core.artifacts import read_texts, write_tensors, write_texts
 from dla.core.errors import UserError
 from dla.core.success import until_success
+from dla.data import embedded
+from dla.data import encoder as data_encoder
 from dla.text.batches import TokenBatches
 from dla.text.embed import embed
 from dla.text.encode import Encoder, batches_by_tokens, encode, pad, pool, read_encoder, show_mean, tokenize
@@ -58,6 +60,24 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     path.mkdir()
     write_gpt2(path)
     return read_encoder(path)
+
+
+def test_the_encoder_of_the_demo_brings_near_each_other_what_says_the_same(tmp_path: Path) -> None:
+    embedded.write("minilm", tmp_path / "minilm")
+    minilm = read_encoder(tmp_path / "minilm")
+    said = ["Draw a line.", "Plot a curve.", "Fit the classifier to the training data.", "Train the model."]
+    vectors = encode(minilm, tokenize(minilm.tokenizer, said, 64), "mean", CPU, tmp_path / "shards")
+    cosines = np.corrcoef(vectors)
+    assert min(cosines[0, 1], cosines[2, 3]) > cosines[:2, 2:].max()
+
+
+def test_a_package_that_is_not_installed_is_an_error_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_encoder, "PACKAGE", "not_installed_here")
+    with pytest.raises(UserError, match=r"the installed package not-installed-here has no model/config.json"):
+        embedded.write("minilm", tmp_path / "minilm")
+    assert not (tmp_path / "minilm").exists()
 
 
 # --- encoding -------------------------------------------------------------------------------------------------
