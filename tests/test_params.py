@@ -84,7 +84,8 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         (
             {"data.mnist.source": "mnits"},
             "data.mnist.source = 'mnits' is not one of "
-            "mnist, cifar10, imagenette, ag_news, race, distilbert, gpt2-encoder, dante, gpt2; did you mean mnist?",
+            "mnist, cifar10, cifar10-pair, imagenette, ag_news, race, distilbert, gpt2-encoder, dante, gpt2; "
+            "did you mean mnist?",
         ),
         (
             {"rank.joint.combine": "mean"},
@@ -146,15 +147,18 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ({"train": [1]}, "train = [1] is not a mapping of settings"),
         (
             {f"{RUN}.data": "race"},
-            f"{RUN}.data = 'race' has kind questions; of kind images are mnist, cifar10, imagenette",
+            f"{RUN}.data = 'race' has kind questions; of kind images are "
+            "mnist, cifar10, cifar10-depth, cifar10-pair, imagenette",
         ),
         (
             {"pair.first.data": "dante"},
-            "pair.first.data = 'dante' has kind corpus; of kind images are mnist, cifar10, imagenette",
+            "pair.first.data = 'dante' has kind corpus; of kind images are "
+            "mnist, cifar10, cifar10-depth, cifar10-pair, imagenette",
         ),
         (
             {"gradients.data": "ag_news"},
-            "gradients.data = 'ag_news' has kind texts; of kind images are mnist, cifar10, imagenette",
+            "gradients.data = 'ag_news' has kind texts; of kind images are "
+            "mnist, cifar10, cifar10-depth, cifar10-pair, imagenette",
         ),
         (
             {"data.mnist.source": "dante"},
@@ -318,7 +322,7 @@ def test_a_run_of_the_workflow_stops_at_any_bad_block_before_any_work(
 def test_an_unknown_name_on_the_command_line_is_an_error(project: Path) -> None:
     stopped = run_stage("download", "mnits")
     assert (stopped.returncode, stopped.stdout) == (2, "")
-    known = "mnist, cifar10, imagenette, ag_news, race, distilbert, gpt2-encoder, dante, gpt2"
+    known = "mnist, cifar10, cifar10-pair, imagenette, ag_news, race, distilbert, gpt2-encoder, dante, gpt2"
     assert stopped.stderr.endswith(f"'mnits' is not one of {known}; did you mean mnist?\n")
 
 
