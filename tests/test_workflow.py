@@ -228,7 +228,7 @@ def test_a_stage_that_trains_no_net_does_not_import_torch(script: str) -> None:
 
 def test_imports_run_one_way() -> None:
     """cli -> site, doctor -> report -> params -> the chapters -> training -> models, data -> core."""
-    floors = ["core", "figures", "run", "verify", "statistics", "data models pretrained", "training"]
+    floors = ["core", "figures", "run", "verify", "statistics", "data models onednn pretrained", "training"]
     floors += ["vision text language rl", "params"]
     floors += ["report", "site doctor", "cli"]
 

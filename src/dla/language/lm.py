@@ -22,6 +22,7 @@ from dla.language.stream import stream
 from dla.language.verse import Passage, quality
 from dla.models.base.layers import replace_dropout
 from dla.models.base.registry import count_parameters
+from dla.onednn import replace_linear
 from dla.training.epoch import Scores, evaluate, mode
 from dla.training.fit import Fitted
 from dla.training.job import Job, Outcome
@@ -214,6 +215,8 @@ def train_lm(
     prompts = {"from nothing": begin, f"after {settings.prompt!r}": tokens_of(tokenizer, settings.prompt)}
     seed_everything(settings.seed)
     model = build_gpt(settings, len(tokenizer), *begin)
+    if runtime.kernels == "portable":
+        replace_linear(model)
     tokens = {split: torch.tensor(tokens_of(tokenizer, text), device=device) for split, text in texts.items()}
     data = RandomPassages(tokens["train"], settings), Passages(tokens["validation"], settings.context)
     flops = 2.0 * count_parameters(model) * settings.batch_size * settings.context

@@ -42,7 +42,7 @@ def embed(
     """
     device = start(runtime)
     splits, facts = read_splits(prepared, settings.examples)
-    encoder = read_encoder(folder)
+    encoder = read_encoder(folder, portable=runtime.kernels == "portable")
     work = FORMULATIONS[settings.formulation](encoder, splits, settings)
     tokens = sum(len(sequence["input_ids"]) for sequence in work.sequences)
     parameters = sum(parameter.numel() for parameter in encoder.model.parameters())

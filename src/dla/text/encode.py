@@ -15,6 +15,7 @@ from torch import nn
 from tqdm import tqdm
 
 from dla.core.errors import UserError
+from dla.onednn import replace_linear
 from dla.pretrained import read_pretrained, token_limit
 from dla.training.checkpoint import read_state, write_state
 from dla.training.runtime import Plan
@@ -40,8 +41,12 @@ class Encoder:
         return int(self.model.config.hidden_size)
 
 
-def read_encoder(folder: Path) -> Encoder:
+def read_encoder(folder: Path, *, portable: bool = False) -> Encoder:
     """The encoder in a folder as `save_pretrained` leaves it.
+
+    Parameters
+    ----------
+    portable : it is to compute the same bits everywhere
 
     Raises
     ------
@@ -49,6 +54,8 @@ def read_encoder(folder: Path) -> Encoder:
         If something is missing or broken there, or would have to run code of its own.
     """
     tokenizer, model = read_pretrained(folder, "AutoModel")
+    if portable:
+        replace_linear(model)
     return Encoder(model.eval(), tokenizer, token_limit(tokenizer, model))
 
 

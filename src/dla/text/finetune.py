@@ -15,6 +15,7 @@ from torch import nn
 from dla.core.artifacts import Metadata, atomic, write_metrics
 from dla.models.base.layers import Float32Linear, replace_dropout
 from dla.models.base.registry import count_parameters
+from dla.onednn import replace_linear
 from dla.pretrained import read_pretrained, token_limit
 from dla.text.batches import TokenBatches
 from dla.text.encode import Tokens, show_mean
@@ -120,6 +121,8 @@ def finetune(
     train = TokenBatches(sequences["train"], targets["train"], padding, *how)
     validation = TokenBatches(sequences["validation"], targets["validation"], padding, EVALUATION_BATCH)
     net = Packed(model, types="token_type_ids" in sequences["train"][0])
+    if runtime.kernels == "portable":
+        replace_linear(net)
     tokens = sum(len(row["input_ids"]) for row in sequences["train"])
     flops = 2.0 * count_parameters(net) * tokens / (len(train) * settings.parts)
     job = Job(name, settings, [prepared, *sorted(folder.iterdir())], device, runtime, log)
