@@ -230,7 +230,8 @@ def axis(channel: Any, column: Column, *, log: bool = False, **more: Any) -> Any
     """A channel of numbers, on an axis without 0 where that is far away."""
     scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
     if column[0] in WHOLE:
-        more["axis"] = alt.Axis(tickMinStep=1, format=WHOLE[column[0]])
+        whole = "datum.value % 1 ? '' : datum.label"  # of a short axis Vega marks halves too
+        more["axis"] = alt.Axis(tickMinStep=1, format=WHOLE[column[0]], labelExpr=whole)
     return channel(field=column[0], type="quantitative", title=column[1], scale=scale, **more)
 
 

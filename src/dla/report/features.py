@@ -227,23 +227,29 @@ def _about_mean(group: Tested, best: str, results: Results) -> str:
 
 
 def _above_controls(group: Tested, scorer: str, results: Results) -> str:
-    """Which controls a scorer is shown to be above, all said at once."""
+    """Which controls a scorer is shown to be above, which below, and for which neither is shown."""
     compared = {stage: _compare(scorer, stage, results) for stage in group.scored if stage in group.controls}
     cases = {stage: found for stage, found in compared.items() if found is not None}
     if not cases:
         return ""
     adjusted = holm({stage: found.p for stage, found in cases.items()})
     sides = []
-    for words, is_above in (("It is above", True), ("It is not shown to be above", False)):
+    for words in ("It is above", "It is not shown to be above", "It is below"):
         names = [
             f"{_name(stage)} ({percent(_share(group.scored[stage]).value)}, {p_value(p)})"
             for stage, p in adjusted.items()
-            if (p <= 1 - CONFIDENCE and cases[stage].difference > 0) == is_above
+            if _side(cases[stage], p) == words
         ]
         if names:
             sides.append(f"{words} {', '.join(names)}")
     tested = "controls that see the options alone or have learned nothing (McNemar's exact test after Holm)"
     return f" {'. '.join(sides)}: {tested}."
+
+
+def _side(found: Comparison, p: float) -> str:
+    if p > 1 - CONFIDENCE:
+        return "It is not shown to be above"
+    return "It is above" if found.difference > 0 else "It is below"
 
 
 def _accuracies(group: Tested, known: dict[str, str]) -> Block:

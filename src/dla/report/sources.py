@@ -28,9 +28,9 @@ def about(params: Settings, origins: Iterable[Origin]) -> str:
             stand_ins.append(f"{source['embedded'].replace('-', ' ')} (for {place})")
         else:
             real.append(f"{place} ({PLACES.get(origin, origin)})")
-    sentences = [f"Data: {', '.join(real)}."] if real else []
+    sentences = [f"Data: {', '.join(dict.fromkeys(real))}."] if real else []
     if stand_ins:
-        sentences.append(f"Embedded data, not the laboratories': {', '.join(stand_ins)}.")
+        sentences.append(f"Embedded data, not the laboratories': {', '.join(dict.fromkeys(stand_ins))}.")
     return " ".join(sentences)
 
 
