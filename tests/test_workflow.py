@@ -306,7 +306,7 @@ TEXTS = {
     [
         ({"train.cifar10-cnn.epochs": 3}, {"train@cifar10-cnn"}),
         ({"data.mnist.image_size": 32}, {"prepare@mnist"}),
-        ({"sources.cifar10.revision": "v2"}, {"download@cifar10", "prepare@cifar10"}),
+        ({"sources.cifar10.revision": "v2"}, {"download@cifar10", "prepare@cifar10", "prepare@cifar10-depth"}),
         ({"train.cifar10-cnn.cuts.full": {"epochs": 3}}, {"train@cifar10-cnn"}),
         ({"train.cifar10-resnet50.cuts.demo.epochs": 1}, {"train@cifar10-resnet50"}),
         ({"tracking.wandb": True}, set()),
