@@ -12,6 +12,7 @@ from torch import nn
 from dla.models.base.registry import build, count_parameters
 from dla.models.base.settings import FAMILIES, ModelSettings
 from dla.models.mlp import SkipBlock
+from dla.models.resnet import SampledConv1x1, Settings
 from dla.params.file import load_params
 
 from .conftest import ROOT
@@ -184,3 +185,18 @@ def test_kernel_stride_and_padding_decide_how_many_places_are_left(
         net.require_room(size)
         model: Any = build(net, (3, size, size), 10).eval()
         assert model.features(torch.randn(1, 3, size, size)).shape[2:] == (places, places)
+
+
+def test_a_narrow_projection_is_a_strided_convolution() -> None:
+    torch.manual_seed(1)
+    ours, x = SampledConv1x1(4, 8, 2), torch.randn(3, 4, 7, 6)
+    theirs = nn.Conv2d(4, 8, kernel_size=1, stride=2, bias=False)
+    theirs.load_state_dict(ours.state_dict())
+    torch.testing.assert_close(ours(x), theirs(x))
+
+
+@pytest.mark.parametrize(("width", "kind"), [(4, SampledConv1x1), (8, nn.Conv2d)])
+def test_only_projections_of_few_channels_are_sampled(width: int, kind: type[nn.Module]) -> None:
+    settings = Settings(family="resnet", layers=18, skips=True, stem="imagenet", width=width)
+    net: Any = build(settings, SHAPE, 10)
+    assert type(net.layer2[0].downsample[0]) is kind

@@ -149,10 +149,27 @@ class ResNet(nn.Module):
         return self.classify(self.features(images))
 
 
+class SampledConv1x1(nn.Conv2d):
+    """A 1x1 convolution of every `step`-th pixel, which is what one of that stride is.
+
+    Of a strided one with 3 to 6 input channels oneDNN's kernels of AVX2 write beyond a buffer in the backward pass;
+    with multiples of 8 they do not.
+    """
+
+    def __init__(self, inputs: int, outputs: int, step: int) -> None:
+        super().__init__(inputs, outputs, kernel_size=1, bias=False)
+        self.step = step
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, inputs, H, W) -> (B, outputs, H/step, W/step)
+        return super().forward(x[:, :, :: self.step, :: self.step])
+
+
 def _stage(block: type[BasicBlock | Bottleneck], inputs: int, planes: int, depth: int, stride: int) -> nn.Sequential:
     outputs = planes * block.expansion
     projection = None  # of the first block's skip, where the shape changes (option B, section 3.3)
     if stride != 1 or inputs != outputs:
-        projection = nn.Sequential(conv1x1(inputs, outputs, stride), nn.BatchNorm2d(outputs))
+        narrow = stride != 1 and inputs % 8
+        convolution = SampledConv1x1(inputs, outputs, stride) if narrow else conv1x1(inputs, outputs, stride)
+        projection = nn.Sequential(convolution, nn.BatchNorm2d(outputs))
     first = block(inputs, planes, stride, projection)
     return nn.Sequential(first, *(block(outputs, planes) for _ in range(depth - 1)))
