@@ -78,7 +78,7 @@ def embed(real: Path, content: Content, raw: Path) -> None:
         elif source["embedded"] == "nothing":
             (raw / name / ABSENT).touch()
         else:
-            for file in (real / name).iterdir():
+            for file in (real / ("mnist" if source["embedded"] == "digits" else name)).iterdir():
                 shutil.copy(file, raw / name / re.sub(r"\.parquet$", "-00000.parquet", file.name))
 
 
