@@ -102,6 +102,7 @@ class LabelCurve:
 
     origin: Origin
     draws: int
+    confidence: float
     metrics: dict[str, Any]
     rows: list[Row]
 
@@ -117,7 +118,8 @@ def _label_curves(params: Settings, results: Results) -> list[LabelCurve]:
         metrics = results.metrics(f"metrics/labels/{name}.json", f"labels@{name}")
         rows = results.rows(f"plots/labels/{name}.csv", f"labels@{name}")
         if metrics and rows:
-            curves.append(LabelCurve((settings["counted"]["data"], metrics["data"]), settings["draws"], metrics, rows))
+            origin = settings["counted"]["data"], metrics["data"]
+            curves.append(LabelCurve(origin, settings["draws"], settings["confidence"], metrics, rows))
     return curves
 
 
@@ -153,7 +155,8 @@ def _labels(curve: LabelCurve) -> list[Block]:
         told = "" if low is None else points(difference["mean"], low, high)
         p = p_value(difference["adjusted_p_value"]) if "adjusted_p_value" in difference else ""
         rows.append((count(float(size)), *(percent(found[of]["mean"]) for of in ("frozen", "counted")), told, p))
-    header = ("labelled texts", "frozen features", "counted words", "difference (95 % interval)", "p after Holm")
+    between = f"difference ({percent(curve.confidence, 0)} interval)"
+    header = ("labelled texts", "frozen features", "counted words", between, "p after Holm")
     return [
         Chart(caption, charts.growth(curve.rows, x, y, "method", colours)),
         Table("Means over the draws; of all texts there is one.", header, rows),
