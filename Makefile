@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 INSTALL := PYTHONPATH=src $(BIN)/python -m dla.site.install
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test check docs bench lock clean
+.PHONY: help install repro test check results docs bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,10 @@ test: .venv/installed-dev  ## ruff, the type checker and the quick tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -m "not slow" --numprocesses 2 --dist loadfile
+
+results: .venv/installed  ## run BUDGET=quick in a clone of this commit, or some of its STAGES, and keep the results in results/
+	$(BIN)/python -m dla.publish $(BUDGET) $(STAGES)
+	$(BIN)/python -m dla.publish.page
 
 docs: .venv/installed-dev  ## build the documentation: open site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

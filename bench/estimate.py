@@ -64,7 +64,7 @@ def amount_of_work(name: str, params: Params) -> float:
     if section == "prepare":
         return sum(_splits({"data": key}, params))
     if section == "pair":
-        return sum(_work(asdict(run), params) for run in params.pair.runs(int(key)).values())
+        return sum(_work(asdict(run), params) for run in params.pair.trainings(int(key)).values())
     settings = stages(params)[name]
     if section == "labels":
         texts = sum(min(size, _splits(settings["frozen"], params)[0]) for size in settings["sizes"])

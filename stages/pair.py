@@ -21,7 +21,7 @@ def main(name: str) -> None:
     pair, seed = read_block(Pair, "pair"), int(name)
     prepared = Path("data/prepared", pair.first.data, "images.safetensors")
     runtime, tracking = read_block(Runtime, "runtime"), read_block(Tracking, "tracking")
-    trained = train_pair(seed, pair.runs(seed), prepared, runtime, tracking)
+    trained = train_pair(seed, pair.trainings(seed), prepared, runtime, tracking)
     trained.write(
         metrics=Path(f"metrics/pair/{seed}.json"),
         curves=Path(f"data/pairs/curves/{seed}.csv"),

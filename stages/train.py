@@ -1,4 +1,4 @@
-"""Train one image classifier and test it once.
+"""Train an image classifier from every seed and test each once.
 
     python stages/train.py cifar10-resnet34
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from dla.core import stage
 from dla.core.parameters import read_block
 from dla.training.settings import Runtime, Tracking
+from dla.vision.seeds import train_seeds
 from dla.vision.settings import ImageRun
-from dla.vision.training.classifier import train_image_run
 
 
 def main(name: str) -> None:
     run = read_block(ImageRun, "train", name)
     prepared = Path("data/prepared", run.data, "images.safetensors")
-    trained = train_image_run(name, run, prepared, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
+    trained = train_seeds(name, run, prepared, read_block(Runtime, "runtime"), read_block(Tracking, "tracking"))
     trained.write(
         weights=Path(f"models/{name}.safetensors"),
         metrics=Path(f"metrics/train/{name}.json"),

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 from dla.models import deep_cnn, resnet
@@ -36,7 +37,7 @@ STUDY = GradientStudy(
     batch_norm=(True, False),
     initialisation=("default", "he"),
     width=4,
-    seed=1,
+    seeds=(1,),
     steps=5,
     window=3,
     batch_size=8,
@@ -140,7 +141,7 @@ def test_a_gradient_that_shrinks_tenfold_with_every_layer_has_slope_minus_one() 
     def net(depth: int) -> Recorded:
         settings = deep_cnn.Settings(family="deep_cnn", width=4, depth=depth, skips=False)
         norms = np.tile(10.0 ** np.arange(-depth, 2), (4, 1))  # first to last: 10**-depth to 10
-        return Recorded(settings, 10.0 ** -np.full(4, depth), norms)
+        return Recorded(settings, 1, 10.0 ** -np.full(4, depth), norms)
 
     found = gradient_metrics([net(1), net(2), net(5)], window=2)["plain_cnn, with batch norm, he initialisation"]
     assert found["dense"] == pytest.approx({"1": 0.1, "2": 0.01, "5": 1e-5})
@@ -148,11 +149,29 @@ def test_a_gradient_that_shrinks_tenfold_with_every_layer_has_slope_minus_one() 
     assert found["slope"] == pytest.approx({"dense": -1, "first_to_last": -1})
 
 
+def test_slopes_of_several_seeds_have_a_mean_and_an_interval() -> None:
+    def net(seed: int, depth: int, exponent: float) -> Recorded:
+        settings = deep_cnn.Settings(family="deep_cnn", width=4, depth=depth, skips=False)
+        gradient = 10.0 ** (exponent * (depth + 2))  # of so many layers
+        return Recorded(settings, seed, np.full(4, gradient), np.full((4, depth + 2), 1.0))
+
+    slopes = {1: -1.0, 2: -2.0, 3: -6.0}
+    recorded = [net(seed, depth, slope) for seed, slope in slopes.items() for depth in (1, 3)]
+    (found,) = gradient_metrics(recorded, window=2).values()
+    assert found["n"] == 3
+    assert found["dense"] == pytest.approx({"1": 1e-6, "3": 1e-10})  # those of the second seed
+    assert found["slope"] == pytest.approx({"dense": -3.0, "first_to_last": 0.0})
+    low, high = stats.t.interval(0.95, 2, loc=-3.0, scale=stats.sem(list(slopes.values())))
+    assert (found["slope_lower"]["dense"], found["slope_upper"]["dense"]) == pytest.approx((low, high))
+    assert {row["gradient"] for row in dense_rows(recorded)} == {"0.001", "1e-05"}  # of the first seed alone
+
+
 def test_what_is_not_finite_has_no_slope_and_is_no_number() -> None:
     """Without batch norm a residual net's signal doubles in every block: a deep enough one overflows."""
     nets = [
         Recorded(
             deep_cnn.Settings(family="deep_cnn", width=4, depth=depth, skips=True),
+            1,
             np.full(2, value),
             np.full((2, 3), value),
         )

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from dla.language.ngrams import ngram_bits
+from dla.language.ngrams import compressed_bits, ngram_bits
 
 
 def test_one_character_of_two_that_are_equally_frequent_takes_a_bit() -> None:
@@ -34,3 +34,10 @@ def test_no_context_helps_where_characters_are_random() -> None:
     train, test = ("".join(generator.choices("abcd", k=count)) for count in (20_000, 4_000))
     bits = [ngram_bits(train, test, order) for order in (1, 2, 3)]
     assert bits == pytest.approx([2, 2, 2], abs=0.03)
+
+
+def test_a_compressor_finds_what_it_has_seen_and_nothing_in_what_is_random() -> None:
+    generator = random.Random(0)
+    train, test = ("".join(generator.choices("abcd", k=count)) for count in (20_000, 4_000))
+    assert compressed_bits(train, train[5_000:9_000]) < 0.05
+    assert 2 <= compressed_bits(train, test) < 2.4

@@ -13,7 +13,7 @@ from dla.data.pixels import channel_statistics
 from dla.models import mlp
 from dla.params.file import load_params
 from dla.training.settings import Runtime, Tracking
-from dla.vision.settings import ImageRun
+from dla.vision.settings import SeededTraining
 from dla.vision.training.batches import Split, read_split
 from dla.vision.training.classifier import TrainedClassifier, train_image_run
 from dla.vision.training.splits import read_training
@@ -56,7 +56,7 @@ def test_a_seed_draws_another_split_of_the_same_pictures(digits: Path) -> None:
 def test_both_contenders_of_a_seed_have_the_split_of_that_seed() -> None:
     params = load_params(ROOT / "params.yaml")
     for seed in params.repeats.seeds:
-        assert {run.split_seed for run in params.pair.runs(seed).values()} == {seed}
+        assert {run.split_seed for run in params.pair.trainings(seed).values()} == {seed}
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def trained(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> di
     monkeypatch.chdir(tmp_path)  # where checkpoints are kept
     settings = {"epochs": 2, "batch_size": 32, "optimizer": "adam", "learning_rate": 1e-3}
     model = mlp.Settings(family="mlp", widths=(8,))
-    run = ImageRun(group="one", data="mnist", model=model, seed=1, **settings)  # type: ignore[arg-type]
+    run = SeededTraining(data="mnist", model=model, seed=1, **settings)  # type: ignore[arg-type]
     runtime = Runtime(device="cpu", precision="float32", compile="never", threads=1)
     log = Tracking(tensorboard=False, wandb=False)
     return {split: train_image_run("x", replace(run, split_seed=split), digits, runtime, log) for split in (1, 2)}

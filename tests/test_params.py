@@ -24,7 +24,7 @@ from .conftest import ROOT, run_stage
 Change = Callable[[Path, dict[str, object]], None]
 
 RUN = "train.cifar10-mlp"
-SHORT = {"group": "mine", "seed": 1, "epochs": 1, "batch_size": 8, "optimizer": "adam", "learning_rate": 1e-3}
+SHORT = {"group": "mine", "seeds": [1], "epochs": 1, "batch_size": 8, "optimizer": "adam", "learning_rate": 1e-3}
 
 
 def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
@@ -213,12 +213,12 @@ def test_the_cuts_of_a_budget_that_is_not_in_force_are_checked_too(project: Path
 
 
 def test_a_cut_may_replace_what_counts_nothing_by_anything(project: Path, change: Change) -> None:
-    cuts = {"learning_rate": 1.0, "optimizer": "sgd", "momentum": 0.9, "seed": 7, "model": {"dropout": 0.5}}
+    cuts = {"learning_rate": 1.0, "optimizer": "sgd", "momentum": 0.9, "split_seed": 7, "model": {"dropout": 0.5}}
     change(project / "params.yaml", {f"{RUN}.cuts.demo": cuts})
     run = load_params().train["cifar10-mlp"]
-    assert (run.learning_rate, run.momentum, run.seed, run.epochs) == (1.0, 0.9, 7, 30)
+    assert (run.learning_rate, run.momentum, run.split_seed, run.epochs) == (1.0, 0.9, 7, 30)
     assert asdict(run.model) | {"dropout": 0.5, "widths": (512, 256)} == asdict(run.model)
-    assert load_params(budget="full").train["cifar10-mlp"].seed == 1
+    assert load_params(budget="full").train["cifar10-mlp"].split_seed is None
 
 
 @pytest.mark.parametrize(

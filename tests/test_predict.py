@@ -20,7 +20,7 @@ from dla.data.pixels import to_pixels
 from dla.models import resnet
 from dla.models.base.registry import build
 from dla.vision.maps.trained import load_classifier
-from dla.vision.settings import ImageRun
+from dla.vision.settings import SeededTraining
 
 CLASSES = ("airplane", "cat", "golden retriever")
 
@@ -30,8 +30,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a trained model `net` and a photo of 640 by 427 pixels."""
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
-    run = ImageRun(
-        group="one",
+    run = SeededTraining(
         data="cifar10",
         model=resnet.Settings(family="resnet", layers=20, skips=True, stem="cifar", width=4),
         seed=1,
@@ -109,7 +108,7 @@ def test_a_net_whose_feature_map_is_one_place_says_that_it_has_no_map(
 ) -> None:
     tensors, facts = read_tensors(Path("models/net.safetensors"))
     run = facts["run"] | {"model": {"family": "cnn", "widths": [4] * 5}}
-    model = build(parse(ImageRun, run, "a test").model, (3, 32, 32), 3)
+    model = build(parse(SeededTraining, run, "a test").model, (3, 32, 32), 3)
     tensors = {name: value.numpy() for name, value in model.state_dict().items()}
     write_tensors(Path("models/net.safetensors"), tensors, facts | {"run": run})
     assert main(["predict", "photo.jpg", "--model", "net"]) == 0

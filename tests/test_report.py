@@ -416,6 +416,7 @@ def scored(place: str, accuracy: float) -> dict[str, Any]:
 def language_model(sample: dict[str, float | None], held_out: dict[str, float | None], **facts: Any) -> dict[str, Any]:
     test = {"loss": 2.0, "bits_per_character": 2.9, "perplexity": 7.4}
     found = {"data": "embedded", "parameters": 1, "characters": 2, "best_step": 3, "validation": {"loss": 2.1}}
+    found["zstd"] = 2.9
     found["ngrams"] = {"unigram": 4.5, "bigram": 3.7, "trigram": 3.1}
     return found | {"test": test, "quality": {"sample": sample, "held_out": held_out}} | facts
 

@@ -25,7 +25,7 @@ def run(project: Path, change: Change, digits: Path) -> Path:
         "group": "killed",
         "data": "mnist",
         "model": {"family": "cnn", "widths": [64, 64, 64], "dropout": 0.3},
-        **{"seed": 5, "epochs": 8, "batch_size": 8, "optimizer": "adamw", "learning_rate": 0.003},
+        **{"seeds": [5], "epochs": 8, "batch_size": 8, "optimizer": "adamw", "learning_rate": 0.003},
         **{
             "schedule": "one-cycle",
             "crop_padding": 1,
@@ -65,6 +65,30 @@ def test_killed_in_the_middle_of_an_epoch_it_ends_in_the_same_bits(run: Path) ->
     assert resumed.returncode == 0, resumed.stderr
     first = next(line for line in resumed.stdout.splitlines() if line.startswith("epoch"))
     assert 2 < int(first.removeprefix("epoch").partition("/")[0]) < 8
+    assert results(run) == expected
+    assert not any((run / ".checkpoints").iterdir())
+
+
+def test_killed_in_its_second_seed_it_does_not_train_the_first_again(run: Path, change: Change) -> None:
+    change(run / "params.yaml", {"train.killed.seeds": [5, 6], "train.killed.epochs": 3})
+    whole = run_stage("train", "killed")
+    assert whole.returncode == 0, whole.stderr
+    expected = results(run)
+
+    process = subprocess.Popen([sys.executable, "stages/train.py", "killed"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    epochs = 0
+    for line in process.stdout:
+        epochs += line.startswith("epoch")
+        if epochs == 4:  # the second seed's second epoch is under way
+            process.kill()
+            break
+    assert process.wait() == -9
+    process.stdout.close()
+
+    resumed = run_stage("train", "killed")
+    assert resumed.returncode == 0, resumed.stderr
+    assert 1 <= sum(line.startswith("epoch") for line in resumed.stdout.splitlines()) <= 2
     assert results(run) == expected
     assert not any((run / ".checkpoints").iterdir())
 

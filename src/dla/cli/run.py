@@ -120,7 +120,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _compared(project: Project) -> str:
     """How the results stand to the committed ones; nothing where none are committed."""
-    from dla.verify.committed import compare_results, has_commit
+    from dla.repository import has_commit
+    from dla.verify.committed import compare_results
     from dla.verify.comparison import summary
 
     return summary(compare_results(project.root, project.repo.index.stages)) if has_commit(project.root) else ""

@@ -16,7 +16,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from dla.core.artifacts import Metadata, atomic, read_texts, write_metrics
 from dla.language.characters import START, build_tokenizer, tokens_of
-from dla.language.ngrams import NAMES, ngram_bits
+from dla.language.ngrams import NAMES, compressed_bits, ngram_bits
 from dla.language.settings import LanguageModel
 from dla.language.stream import stream
 from dla.language.verse import Passage, quality
@@ -149,6 +149,7 @@ class TrainedLanguageModel:
     samples: dict[str, str]  # from nothing, and from the prompt, which is left out
     quality: dict[str, dict[str, float | None]]  # of the samples and of the text of the test
     ngrams: dict[str, float]  # bits per character of the text of the test under models that count
+    zstd: float  # and by a compressor
 
     @property
     def fitted(self) -> Fitted:
@@ -171,6 +172,7 @@ class TrainedLanguageModel:
             "parameters": count_parameters(self.model),
             "characters": len(self.tokenizer),
             "ngrams": self.ngrams,
+            "zstd": self.zstd,
             "best_step": kept.number * self.settings.steps,
             "quality": self.quality,
         }
@@ -234,4 +236,5 @@ def train_lm(
     }
     judged = {part: quality(passage, texts["train"], facts["form"]) for part, passage in passages.items()}
     ngrams = {title: ngram_bits(texts["train"], texts["test"], order) for order, title in enumerate(NAMES, 1)}
-    return TrainedLanguageModel(name, settings, model, tokenizer, facts, outcome, test, samples, judged, ngrams)
+    zstd = compressed_bits(texts["train"], texts["test"])
+    return TrainedLanguageModel(name, settings, model, tokenizer, facts, outcome, test, samples, judged, ngrams, zstd)

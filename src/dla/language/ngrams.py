@@ -1,9 +1,11 @@
-"""What counting characters comes to: n-gram models of a text, beside which a trained one has to be seen."""
+"""What counting characters comes to, and what a compressor does: beside these a trained model has to be seen."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+
+import pyarrow as pa
 
 NAMES = ("unigram", "bigram", "trigram")
 
@@ -30,6 +32,13 @@ def ngram_bits(train: str, test: str, order: int) -> float:
                 probability = (followed[character] + kinds * probability) / (total + kinds)
         bits -= math.log2(probability)
     return bits / len(test)
+
+
+def compressed_bits(train: str, test: str) -> float:
+    """Bits per character that zstd at its best level adds for `test` behind `train`, all of which it looks back on."""
+    codec = pa.Codec("zstd", compression_level=22)
+    before, both = (len(codec.compress(text.encode(), asbytes=True)) for text in (train, train + test))
+    return 8 * (both - before) / len(test)
 
 
 def _followers(text: str, length: int) -> dict[str, Counter[str]]:

@@ -49,7 +49,7 @@ def stages(params: Params) -> dict[str, Settings]:
         },
         **{f"cam@{name}": asdict(params.cam) for name in params.explained},
         **{
-            f"pair@{seed}": {label: asdict(run) for label, run in params.pair.runs(seed).items()}
+            f"pair@{seed}": {label: asdict(run) for label, run in params.pair.trainings(seed).items()}
             for seed in params.repeats.seeds
         },
         **{stage: asdict(getattr(params, stage)) for stage in ALONE},

@@ -137,7 +137,7 @@ def _finish(rows: list[Row], chart: Chart, height: int = HEIGHT) -> Spec:
 
 
 def curve(x: Column, y: Column, colour: alt.Color, dash: alt.StrokeDash, *, log: bool = False) -> Chart:
-    """A line with its points per colour and dash; what is not `chosen` fades."""
+    """A line with its points per colour, dash and seed; what is not `chosen` fades."""
     column = colour.shorthand.partition(":")[0]
     return (
         alt.Chart()
@@ -147,6 +147,7 @@ def curve(x: Column, y: Column, colour: alt.Color, dash: alt.StrokeDash, *, log:
             y=axis(alt.Y, y, log=log),
             color=colour,
             strokeDash=dash,
+            detail="seed:N",
             opacity=alt.condition(chosen(column), alt.value(1.0), alt.value(0.1)),
             tooltip=tell([column, dash.shorthand.partition(":")[0]], [x[0], y[0]]),
         )

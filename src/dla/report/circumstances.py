@@ -38,18 +38,26 @@ def cuts(params: Settings, whole: Settings) -> Table:
     """
     rows = []
     for block, before in _blocks(whole).items():
-        after = flat(_blocks(params)[block])
-        changed = [
-            f"{key} {_shown(value)} → {_shown(after.get(key))}"
-            for key, value in (dict.fromkeys(after) | flat(before)).items()
-            if value != after.get(key)
-        ]
-        if changed:
-            rows.append((block, "; ".join(changed)))
+        if said := _changed(before, _blocks(params)[block]):
+            rows.append((block, said))
     caption = (
         f"What the budget {params['budget']} cuts off the settings in params.yaml: the laboratories', or marked (ours)."
     )
     return Table(caption, ("stage", "settings"), rows)
+
+
+def changed(stage: str, params: Settings, whole: Settings) -> str:
+    """Every setting of a stage that the budget in force changes; of one without a block of its own, nothing."""
+    blocks = _blocks(whole)
+    name = "pair" if stage == "repeats" else stage
+    return _changed(blocks[name], _blocks(params)[name]) if name in blocks else ""
+
+
+def _changed(before: Settings, after: Settings) -> str:
+    """20 → 5 for every setting that is not the same."""
+    old, new = flat(before), flat(after)
+    names = [name for name in dict.fromkeys([*new, *old]) if old.get(name) != new.get(name)]
+    return "; ".join(f"{name} {_shown(old.get(name))} → {_shown(new.get(name))}" for name in names)
 
 
 BY_NAME = ("train", "embed", "tfidf", "classify", "labels", "finetune", "tsne", "rank", "lm", "agent")

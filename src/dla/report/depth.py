@@ -95,7 +95,7 @@ def _blocks(tested: Tested, results: Results, known: dict[str, str]) -> list[Blo
     for origin in origins:
         shares = {name: share for name, (_, _, share) in tested.items() if _origin(name, tested) == origin}
         if len(shares) > 1:
-            caption = f"Test accuracy of every run on {title(origin)}, with 95 % intervals over the pictures."
+            caption = f"Test accuracy of every run on {title(origin)}, with 95 % intervals as in the table."
             points = [{"name": n, "value": s.value, "lower": s.lower, "upper": s.upper} for n, s in shares.items()]
             blocks.append(Chart(caption, charts.intervals(points, "accuracy (fraction of pictures)", known=known)))
     return [*blocks, _table(tested)] if tested else blocks
@@ -109,9 +109,11 @@ def _table(tested: Tested) -> Table:
             count(metrics["parameters"]),
             str(share),
             count(share.n),
+            count(len(metrics.get("seeds", ())) or 1),
             ACCURACY.get(f"train@{name}", NONE),
         )
         for name, (run, metrics, share) in tested.items()
     ]
-    header = ("run", "model and data", "parameters", "test accuracy (95 % interval)", "pictures", LABORATORY)
-    return Table("Every image classifier, tested once.", header, rows)
+    header = ("run", "model and data", "parameters", "test accuracy (95 % interval)", "pictures", "seeds", LABORATORY)
+    caption = "Every image classifier, tested once. Of one seed intervals are over the pictures, of several over seeds."
+    return Table(caption, header, rows)

@@ -65,20 +65,26 @@ def _table(measured: dict[str, Any]) -> Table:
     families = {name: found for name, found in measured.items() if isinstance(found, dict)}
     depths = list(dict.fromkeys(depth for found in families.values() for depth in found["first_to_last"]))
     rows = [
-        (name, *(_shown(found["first_to_last"].get(depth)) for depth in depths), _factor(found["slope"]))
+        (name, *(_shown(found["first_to_last"].get(depth)) for depth in depths), _factor(found))
         for name, found in families.items()
     ]
+    seeds = max((found.get("n", 1) for found in families.values()), default=1)
+    over = "One seed" if seeds == 1 else f"Over {seeds} seeds, with the 95 % interval of the factor"
     caption = (
         "Gradient norm of the first convolution over that of the last one, median of the last steps, by depth, and the "
-        "factor by which ten layers more change it. One seed; a depth counts layers of plain nets and blocks of "
+        f"factor by which ten layers more change it. {over}; a depth counts layers of plain nets and blocks of "
         "residual ones."
     )
     return Table(caption, ("nets", *(f"depth {depth}" for depth in depths), "ten layers more"), rows)
 
 
-def _factor(slope: dict[str, float | None]) -> str:
-    exponent = slope["first_to_last"]
-    return "" if exponent is None else f"{10 ** (10 * exponent):.2g}-fold"
+def _factor(found: dict[str, Any]) -> str:
+    """By what ten layers more multiply the gradient, and the interval of that over seeds."""
+    slope, *ends = (found[name]["first_to_last"] for name in ("slope", "slope_lower", "slope_upper") if name in found)
+    if slope is None:
+        return ""
+    interval = " to ".join(f"{10 ** (10 * end):.2g}" for end in ends)
+    return f"{10 ** (10 * slope):.2g}-fold{f' ({interval})' if interval else ''}"
 
 
 def _shown(ratio: float | None) -> str:

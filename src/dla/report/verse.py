@@ -58,8 +58,8 @@ def _about_model(name: str, metrics: dict[str, Any], data: str) -> str:
     counted = " and ".join(f"{ngrams[order]:.2f}" for order in ("bigram", "trigram"))
     return (
         f"The model {name} needs {bits:.2f} bits for a character of held-out text of {data}; counting how often which "
-        f"follows one, and which two, comes to {counted}. Of the words that it writes {sample} occur in the training "
-        f"text, of the words held out {held_out}."
+        f"follows one, and which two, comes to {counted}, and the compressor zstd at best to {metrics['zstd']:.2f}. "
+        f"Of the words that it writes {sample} occur in the training text, of the words held out {held_out}."
     )
 
 

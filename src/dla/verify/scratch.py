@@ -16,6 +16,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from dla.core.errors import UserError
+from dla.repository import clone, git
 from dla.run.complaints import as_user_errors
 from dla.run.imports import imports_from
 from dla.verify.committed import compare_results
@@ -35,13 +36,13 @@ def verify_stages(root: Path, names: Collection[str]) -> list[Compared]:
     UserError
         If there is no such stage, an input is not in the cache, or a stage fails.
     """
-    with _clone(root) as clone, as_user_errors():
-        with (repo := Repo(str(clone))).config.edit("local") as settings:
+    with _clone(root) as copy, as_user_errors():
+        with (repo := Repo(str(copy))).config.edit("local") as settings:
             settings.setdefault("cache", {})["dir"] = Repo(str(root)).cache.local_cache_dir
-        repo = Repo(str(clone))
+        repo = Repo(str(copy))
         addresses = [stage.addressing for name in names for stage in repo.stage.collect(name)]
         _lay_out_inputs(repo, addresses)
-        _run([*THESE, *addresses], root, clone)
+        _run([*THESE, *addresses], root, copy)
         return _compare(repo, addresses)
 
 
@@ -53,20 +54,19 @@ def verify_all(root: Path) -> list[Compared]:
     UserError
         If a stage fails.
     """
-    with _clone(root) as clone, as_user_errors():
-        repo = Repo(str(clone))
-        _run(ALL, root, clone)
+    with _clone(root) as copy, as_user_errors():
+        repo = Repo(str(copy))
+        _run(ALL, root, copy)
         return _compare(repo, [stage.addressing for stage in repo.index.stages])
 
 
 @contextmanager
 def _clone(root: Path) -> Iterator[Path]:
     """The project as it is at HEAD, in a temporary folder; the working directory is there what it is here."""
-    top = Path(_git("-C", str(root), "rev-parse", "--show-toplevel")).resolve()
+    top = Path(git(root, "rev-parse", "--show-toplevel").decode().strip()).resolve()
     with TemporaryDirectory(prefix="dla-verify-", ignore_cleanup_errors=True) as folder:
         place = Path(folder).resolve() / "clone"
-        _git("clone", "--quiet", "--no-checkout", str(top), str(place))
-        _git("-C", str(place), "checkout", "--quiet", "--detach", _git("-C", str(top), "rev-parse", "HEAD"))
+        clone(top, place)
         with chdir(place / Path.cwd().relative_to(top)):  # as DVC takes names to be of the dvc.yaml that is there
             yield place / root.resolve().relative_to(top)
 
@@ -87,17 +87,23 @@ def _lay_out_inputs(repo: Repo, addresses: Collection[str]) -> None:
             ) from error
 
 
-def _run(command: Collection[str], root: Path, clone: Path) -> None:
-    """Run a command of this Python in the clone, with the clone's code; what it says goes to standard error."""
-    paths = [str(clone / folder) for folder in imports_from(root)]
+def _run(command: Collection[str], root: Path, copy: Path) -> None:
+    if run_in(copy, root, command) != 0:
+        raise UserError("a stage could not be run anew; what it says stands above")
+
+
+def run_in(copy: Path, root: Path, command: Collection[str]) -> int:
+    """Run a command of this Python in a clone of the project at `root`, with the clone's code; its exit code.
+
+    What it says goes to standard error.
+    """
+    paths = [str(copy / folder) for folder in imports_from(root)]
     paths += [before] if (before := os.environ.get("PYTHONPATH")) else []
     variables = os.environ | ({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})
-    done = subprocess.run([sys.executable, *command], env=variables, stdout=sys.stderr, check=False)  # noqa: S603
-    code = done.returncode
+    code = subprocess.run([sys.executable, *command], env=variables, stdout=sys.stderr, check=False).returncode  # noqa: S603
     if code in (-signal.SIGINT, 128 + signal.SIGINT):
         raise KeyboardInterrupt
-    if code != 0:
-        raise UserError("a stage could not be run anew; what it says stands above")
+    return code
 
 
 def _compare(before: Repo, addresses: Collection[str]) -> list[Compared]:
@@ -117,10 +123,3 @@ def _hashes(stages: Any) -> dict[str, str | None]:
     """The hashes in dvc.lock of outputs that are not results, by path."""
     outs = (out for stage in stages for out in stage.outs if out.use_cache and out.hash_info)
     return {Path(out.fs_path).relative_to(out.repo.root_dir).as_posix(): out.hash_info.value for out in outs}
-
-
-def _git(*arguments: str) -> str:
-    ended = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    if ended.returncode != 0:
-        raise UserError(f"git {' '.join(arguments)} failed: {ended.stderr.strip()}")
-    return ended.stdout.strip()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import nn
 
 from dla.models.base.registry import build
 from dla.models.deep_cnn import Settings
+from dla.statistics.outcomes import student
 from dla.training.epoch import CrossEntropy, train_epoch
 from dla.training.optim import Steps, build_optimizer
 from dla.training.runtime import Plan, seed_everything, start
@@ -25,9 +27,10 @@ from dla.vision.training.batches import Augmentation, Batch, ImageBatches, read_
 
 @dataclass(frozen=True)
 class Recorded:
-    """The gradients of one net while it trained."""
+    """The gradients of one net while it trained from one seed."""
 
     model: Settings
+    seed: int
     dense: np.ndarray[Any, Any]  # (steps,) mean absolute gradient of the dense layer's weights
     norms: np.ndarray[Any, Any]  # (steps, layers) Euclidean norm of each layer's weight gradient, first to last
 
@@ -62,22 +65,23 @@ MAP_STEPS = 16  # columns of the heat map: more make the committed table larger 
 
 
 def study_gradients(study: GradientStudy, prepared: Path, runtime: Runtime) -> list[Recorded]:
-    """Train plain and residual nets of every depth on the same batches and record every layer's gradient.
+    """Train plain and residual nets of every depth on the same batches and record every layer's gradient, seed by seed.
 
     In float32: the question is how small gradients become, and bfloat16 keeps three digits of them.
     """
     device = start(runtime)
     split, facts = read_split(prepared, "train", device)
     _, channels, height, width = split.images.shape
-    batches = ImageBatches(split, facts, study.batch_size, study.seed, Augmentation())
     recorded = []
-    for settings in nets(study):
-        seed_everything(study.seed)
+    for seed, settings in product(study.seeds, nets(study)):
+        batches = ImageBatches(split, facts, study.batch_size, seed, Augmentation())
+        seed_everything(seed)
         model = build(settings, (channels, height, width), len(facts.classes))
         model = model.to(device).to(memory_format=torch.channels_last)
         dense, norms = record(model, endless(batches), study)
-        recorded.append(Recorded(settings, dense, norms))
-        print(f"{recorded[-1].family}, depth {settings.depth}: {dense[-1]:.2e} at the last step", flush=True)
+        recorded.append(Recorded(settings, seed, dense, norms))
+        where = f"{recorded[-1].family}, depth {settings.depth}, seed {seed}"
+        print(f"{where}: {dense[-1]:.2e} at the last step", flush=True)
     return recorded
 
 
@@ -129,48 +133,64 @@ def gradient_metrics(recorded: list[Recorded], window: int) -> dict[str, Any]:
     """Medians over the last `window` steps, and for each family their slope against the number of layers.
 
     A slope is in factors of ten per layer: -0.1 means that ten layers more make the gradient ten times smaller. What
-    is too large for a float32 is None.
+    is too large for a float32 is None. Of several seeds a median is that of the seeds' medians and a slope the mean of
+    the seeds' slopes, with Student's interval from `slope_lower` to `slope_upper`.
     """
     metrics: dict[str, Any] = {}
     for family in dict.fromkeys(r.family for r in recorded):
         members = [r for r in recorded if r.family == family]
-        layers = [r.layers for r in members]
-        dense = [_median(r.dense[-window:]) for r in members]
-        ratios = [_median(r.first_to_last()[-window:]) for r in members]
+        depths = {r.model.depth: r.layers for r in members}
+        dense = np.array([np.median(r.dense[-window:]) for r in members]).reshape(-1, len(depths))  # (seeds, depths)
+        ratios = np.array([np.median(r.first_to_last()[-window:]) for r in members]).reshape(-1, len(depths))
+        medians = {"dense": dense, "first_to_last": ratios}
         metrics[family] = {
-            "dense": {str(r.model.depth): value for r, value in zip(members, dense, strict=True)},
-            "first_to_last": {str(r.model.depth): value for r, value in zip(members, ratios, strict=True)},
-            "slope": {"dense": _slope(layers, dense), "first_to_last": _slope(layers, ratios)},
+            name: {str(depth): _finite(np.median(column)) for depth, column in zip(depths, values.T, strict=True)}
+            for name, values in medians.items()
         }
+        metrics[family] |= _slopes({name: _slope(list(depths.values()), values) for name, values in medians.items()})
     return metrics
 
 
-def _median(values: np.ndarray[Any, Any]) -> float | None:
-    median = float(np.median(values))
-    return median if np.isfinite(median) else None
+def _slope(layers: list[int], medians: np.ndarray[Any, Any]) -> list[float]:
+    """Of every seed's medians (seeds, depths) the slope, NaN where one of them is not finite."""
+    exponents = np.log10(np.maximum(medians, SMALLEST))  # which leaves NaN as it is
+    return [float(stats.linregress(layers, row).slope) if np.isfinite(row).all() else np.nan for row in exponents]
 
 
-def _slope(layers: list[int], values: list[float | None]) -> float | None:
-    numbers = [value for value in values if value is not None]
-    if len(numbers) < len(values):
-        return None
-    return float(stats.linregress(layers, np.log10(np.maximum(numbers, SMALLEST))).slope)
+def _slopes(of_seeds: Mapping[str, list[float]]) -> dict[str, Any]:
+    means = {name: fmean(slopes) for name, slopes in of_seeds.items()}
+    n = len(of_seeds["dense"])
+    found: dict[str, Any] = {"slope": {name: _finite(mean) for name, mean in means.items()}}
+    if n > 1:
+        ends = {name: student(mean, float(np.std(of_seeds[name], ddof=1)), n) for name, mean in means.items()}
+        for side, end in enumerate(("slope_lower", "slope_upper")):
+            found[end] = {name: _finite(interval[side]) for name, interval in ends.items()}
+        found["n"] = n
+    return found
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def dense_rows(recorded: list[Recorded]) -> Iterator[dict[str, Any]]:
-    """Rows of `COLUMNS`: the laboratory's figure."""
-    for r in recorded:
+    """Rows of `COLUMNS`: the laboratory's figure, from the first seed."""
+    for r in _of_first_seed(recorded):
         for step, gradient in enumerate(r.dense.tolist(), start=1):
             yield {**_labels(r), "step": step, "gradient": _written(gradient, 5)}
 
 
 def map_rows(recorded: list[Recorded]) -> Iterator[dict[str, Any]]:
-    """Rows of `MAP_COLUMNS`: every layer's norm at up to `MAP_STEPS` steps from first to last."""
-    for r in recorded:
+    """Rows of `MAP_COLUMNS`: every layer's norm at up to `MAP_STEPS` steps from first to last, from the first seed."""
+    for r in _of_first_seed(recorded):
         steps = np.unique(np.linspace(0, len(r.norms) - 1, MAP_STEPS).round().astype(int))
         for step in steps.tolist():
             for layer, norm in enumerate(r.norms[step].tolist(), start=1):
                 yield {**_labels(r), "step": step + 1, "layer": layer, "norm": _written(norm, 3)}
+
+
+def _of_first_seed(recorded: list[Recorded]) -> list[Recorded]:
+    return [r for r in recorded if r.seed == recorded[0].seed]
 
 
 def _written(value: float, digits: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from dla.core.artifacts import write_metrics, write_table
 from dla.training.settings import Runtime, Tracking
 from dla.vision.groups import GroupGradients
-from dla.vision.settings import ImageRun
+from dla.vision.settings import SeededTraining
 from dla.vision.training.classifier import TrainedClassifier, train_image_run
 
 CURVES = ("architecture", "seed", "epoch", "split", "loss", "accuracy", "learning_rate")
@@ -59,13 +59,15 @@ class TrainedPair:
         write_metrics(metrics, {label: trained.metrics() for label, trained in self.trained.items()})
 
 
-def train_pair(seed: int, runs: Mapping[str, ImageRun], prepared: Path, runtime: Runtime, log: Tracking) -> TrainedPair:
+def train_pair(
+    seed: int, trainings: Mapping[str, SeededTraining], prepared: Path, runtime: Runtime, log: Tracking
+) -> TrainedPair:
     """Train both runs and measure the gradients of their layer groups.
 
     A run that had finished when the process was killed is found whole in its checkpoint and not trained again.
     """
     trained = {
         label: train_image_run(f"pair-{seed}-{label}", run, prepared, runtime, log, GroupGradients)
-        for label, run in runs.items()
+        for label, run in trainings.items()
     }
     return TrainedPair(seed, trained)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -27,12 +27,28 @@ class ImageTraining(Training):
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class ImageRun(ImageTraining):
+class SeededTraining(ImageTraining):
     """One image classifier; all randomness follows from the seeds."""
 
-    group: Label  # the plot of `dvc plots show` that it is drawn in
     seed: Seed
     split_seed: Seed | None = None  # draws anew which pictures validate; as they were prepared if left out
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class ImageRun(ImageTraining):
+    """One image classifier for every seed."""
+
+    group: Label  # the plot of `dvc plots show` that it is drawn in
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), Distinct]  # a training from each
+    split_seed: Seed | None = None  # draws anew which pictures validate; as they were prepared if left out
+
+    def trainings(self) -> tuple[SeededTraining, ...]:
+        """One training for every seed, all on the same split."""
+        return tuple(SeededTraining(**_shared(self), seed=seed, split_seed=self.split_seed) for seed in self.seeds)
+
+
+def _shared(training: ImageTraining) -> dict[str, Any]:
+    return {field.name: getattr(training, field.name) for field in fields(ImageTraining)}
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -41,10 +57,9 @@ class Contender(ImageTraining):
 
     label: Label  # its name in tables and plots
 
-    def run(self, seed: int) -> ImageRun:
+    def training(self, seed: int) -> SeededTraining:
         """This training from one seed, which draws its split too."""
-        shared = {field.name: getattr(self, field.name) for field in fields(ImageTraining)}
-        return ImageRun(**shared, group=self.label, seed=seed, split_seed=seed)
+        return SeededTraining(**_shared(self), seed=seed, split_seed=seed)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -60,9 +75,9 @@ class Pair:
         if self.first.label == self.second.label:
             raise ValueError(f"second.label = {self.second.label!r} should differ from first's")
 
-    def runs(self, seed: int) -> dict[str, ImageRun]:
-        """Both runs from one seed, by label."""
-        return {contender.label: contender.run(seed) for contender in self}
+    def trainings(self, seed: int) -> dict[str, SeededTraining]:
+        """Both trainings from one seed, by label."""
+        return {contender.label: contender.training(seed) for contender in self}
 
     def __iter__(self) -> Iterator[Contender]:
         return iter((self.first, self.second))
@@ -87,7 +102,7 @@ class GradientStudy:
     # Of the convolutions: PyTorch's default, He's, or both.
     initialisation: Annotated[tuple[Literal["default", "he"], ...], Field(min_length=1), Distinct]
     width: Count  # channels of every layer
-    seed: Seed
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), Distinct]  # every net is trained from each
     steps: Count  # of each network
     window: Count  # last steps that the medians are taken over
     batch_size: Several

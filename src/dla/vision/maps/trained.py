@@ -15,7 +15,7 @@ from dla.core.parameters import untrained
 from dla.core.parsing import parse_kept
 from dla.core.values import Count
 from dla.models.base.registry import InputShape, build
-from dla.vision.settings import ImageRun
+from dla.vision.settings import SeededTraining
 
 FOLDER = Path("models")
 
@@ -25,7 +25,7 @@ class Classifier:
     """A trained model on the CPU, in evaluation mode, and what it was trained on."""
 
     model: nn.Module
-    run: ImageRun
+    run: SeededTraining
     classes: tuple[str, ...]
     source: str  # embedded or hub
     input_shape: InputShape
@@ -41,7 +41,7 @@ class Classifier:
 class Metadata:
     """What stage train writes beside the weights."""
 
-    run: ImageRun
+    run: SeededTraining
     classes: tuple[str, ...]
     source: str
     mean: tuple[float, ...]

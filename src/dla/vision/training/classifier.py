@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,27 +12,27 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dla.core.artifacts import write_metrics, write_table, write_tensors
 from dla.models.base.registry import InputShape, build, count_parameters
-from dla.statistics.outcomes import PREDICTIONS, predictions
 from dla.training.curves import COLUMNS
 from dla.training.epoch import CrossEntropy, Scores, evaluate, mode
 from dla.training.fit import EpochProbe, Fitted
 from dla.training.job import Job, Outcome
 from dla.training.runtime import seed_everything, start
 from dla.training.settings import Runtime, Tracking
-from dla.vision.settings import ImageRun
+from dla.vision.settings import SeededTraining
 from dla.vision.training.batches import Augmentation, Facts, ImageBatches, read_split
 from dla.vision.training.splits import read_training
+
+CURVES = ("run", "seed", *COLUMNS[1:])
 
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """A trained image classifier and what is known about it."""
+    """An image classifier trained from one seed, and what is known about it."""
 
     name: str
     model: nn.Module
-    run: ImageRun
+    run: SeededTraining
     facts: Facts
     input_shape: InputShape
     outcome: Outcome
@@ -55,28 +55,24 @@ class TrainedClassifier:
             "best_epoch": self.fitted.kept_epoch,
         }
 
+    def rows(self, name: str) -> Iterator[dict[str, Any]]:
+        """Rows of `CURVES`, of the run called `name`."""
+        return ({"seed": self.run.seed, **row} for row in self.fitted.rows(name))
+
     def metadata(self) -> dict[str, Any]:
         """What one needs to build the model again and to feed it pictures."""
         return {"run": asdict(self.run), "input_shape": self.input_shape, **asdict(self.facts)}
 
-    def write(self, weights: Path, metrics: Path, curves: Path, tested: Path) -> None:
-        """Write all results."""
-        tensors = {name: value.cpu().numpy() for name, value in self.model.state_dict().items()}
-        write_tensors(weights, tensors, self.metadata())
-        write_metrics(metrics, self.metrics())
-        write_table(curves, COLUMNS, self.fitted.rows(self.name))
-        write_table(tested, PREDICTIONS, predictions(self.labels, self.predicted, self.facts.classes))
-
 
 def train_image_run(
     name: str,
-    run: ImageRun,
+    run: SeededTraining,
     prepared: Path,
     runtime: Runtime,
     log: Tracking,
     probe: Callable[[nn.Module], EpochProbe] | None = None,
 ) -> TrainedClassifier:
-    """Train `run` on the prepared data set, pick up where a killed process stopped, and test once at the end.
+    """Train from one seed on the prepared data set, on from where a killed process stopped, and test once at the end.
 
     Parameters
     ----------

@@ -1,0 +1,94 @@
+"""Whether published results hang together: from the commit's code and the data, hash by hash, to every number."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from dla.core.document import read_document
+from dla.core.errors import UserError
+from dla.core.parameters import PARAMS_FILE
+from dla.publish.record import Ran, read_lock, read_ran
+from dla.repository import contents
+
+VERSIONS = "versions.yaml"
+CODE = ("stages/", "src/")
+Hashes = dict[str, str]
+
+
+def find_breaks(folder: Path, root: Path) -> list[str]:
+    """What does not fit, a sentence each; none if every link holds.
+
+    Parameters
+    ----------
+    folder : published results
+    root : a clone of the project that has the commits they were made at
+    """
+    lock, ran = read_lock(folder), read_ran(folder)
+    params = read_document(folder / PARAMS_FILE)
+    outs = {out["path"]: out["md5"] for entry in lock.values() for out in entry.get("outs", ())}
+    breaks = [*_lost_files(folder, outs)]
+    for name, entry in lock.items():
+        if name not in ran:
+            breaks.append(f"{name}: nothing says how it was run")
+            continue
+        breaks += [f"{name}: {problem}" for problem in _of_stage(entry, outs, params, ran[name], root)]
+    return breaks
+
+
+def _of_stage(entry: Mapping[str, Any], outs: Hashes, params: Mapping[str, Any], ran: Ran, root: Path) -> Iterator[str]:
+    """What does not fit of one stage's entry in dvc.lock."""
+    code = [dep["path"] for dep in entry.get("deps", ()) if dep["path"].startswith(CODE)]
+    try:
+        committed = contents(root, [*code, VERSIONS], ran.commit)
+    except UserError:
+        yield f"commit {ran.commit} is not in this repository; if the clone is shallow: git fetch --unshallow"
+        return
+    files = {path: hashlib.md5(content, usedforsecurity=False).hexdigest() for path, content in committed.items()}
+    for dep in entry.get("deps", ()):
+        known = files if dep["path"] in code else outs
+        if (there := _hash(dep["path"], known)) != dep["md5"]:
+            where = f"commit {ran.commit[:9]}" if known is files else "what another stage wrote"
+            yield f"{dep['path']} has the hash {dep['md5']}, and in {where} {there}"
+    versions = json.loads(json.dumps(_plain(committed[VERSIONS])))
+    for file, values in entry.get("params", {}).items():
+        for key, value in values.items():
+            if _look_up(versions if file == VERSIONS else params, key) != value:
+                yield f"{file}: {key} is not what the stage ran with"
+
+
+def _hash(path: str, known: Hashes) -> str | None:
+    """DVC's hash of a file, or of a folder from those of the files in it."""
+    if path in known:
+        return known[path]
+    inside = {file.removeprefix(f"{path}/"): value for file, value in known.items() if file.startswith(f"{path}/")}
+    if not inside:
+        return None
+    ordered = sorted(inside, key=lambda file: PurePosixPath(file).parts)
+    listed = json.dumps([{"md5": inside[file], "relpath": file} for file in ordered], sort_keys=True)
+    return f"{hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest()}.dir"
+
+
+def _lost_files(folder: Path, outs: Hashes) -> Iterator[str]:
+    """Published files that are not what a stage wrote."""
+    for path in sorted(folder.rglob("*")):
+        place = path.relative_to(folder).as_posix()
+        if path.is_file() and "/" in place:
+            found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+            if outs.get(place) != found:
+                yield f"{place}: no stage wrote it as it is"
+
+
+def _plain(content: bytes) -> Any:
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe").load(content.decode())
+
+
+def _look_up(content: Any, key: str) -> Any:
+    for name in key.split("."):
+        content = content.get(name) if isinstance(content, dict) else None
+    return content

@@ -1,0 +1,170 @@
+"""docs/results.md: what is published, beside the laboratories', with the report's sentences, tables and charts.
+
+    python -m dla.publish.page
+
+Every number on it is read from results/; `make docs` and a test see that it is what this makes of them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+
+from dla.core.artifacts import atomic, read_metrics
+from dla.core.document import read_document
+from dla.core.parameters import PARAMS_FILE, read_parameters
+from dla.publish.record import DATA, RESULTS, Ran, read_ran
+from dla.publish.systems import SYSTEMS
+from dla.report import agents, depth, features, skips, verse
+from dla.report.chapter import Block, Chapter, Chart, Passage, Picture, Table
+from dla.report.circumstances import changed, cuts
+from dla.report.results import Results, Settings
+from dla.report.vega import VEGA_LITE
+
+PAGE, DRAWN = Path("docs/results.md"), Path("docs/results")
+CHAPTERS = (depth, skips, features, verse, agents)  # not of maps: they are drawn over pictures of other people
+WIDTH, SCALE = 640, 1.5  # pixels of a chart, and of the picture for each of them
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page's text, and its figures by name."""
+
+    text: str
+    figures: Mapping[str, bytes]
+
+
+def make_page(root: Path) -> Page:
+    """The page of all that is published below `root`."""
+    figures: dict[str, bytes] = {}
+    folders = sorted(path for path in (root / RESULTS).iterdir() if read_ran(path))
+    parts = [INTRODUCTION, *(part for folder in folders for part in _published(folder, figures))]
+    return Page("\n\n".join(parts) + "\n", figures)
+
+
+INTRODUCTION = """\
+# Real results
+
+What this project finds on real data, beside what the laboratories report. This page is made by
+`python -m dla.publish.page` from the files below `results/`, where `make results` keeps what it ran: metrics, small
+curves, parameters, and a `dvc.lock` whose hashes chain from the data through the code of a commit to every number here
+(`python -m dla.publish.chain` follows them)."""
+
+
+def _published(folder: Path, figures: dict[str, bytes]) -> Iterator[str]:
+    ran = read_ran(folder)
+    params = read_parameters(folder / PARAMS_FILE)
+    whole = read_parameters(folder / PARAMS_FILE, "full")
+    notes = read_document(folder / DATA) if (folder / DATA).exists() else {}
+    yield f"## The budget `{folder.name}`"
+    machines = sorted({one.machine for one in ran.values()})
+    commits = sorted({one.commit[:9] for one in ran.values()})
+    yield (
+        f"{len(ran)} stages, run with `make results BUDGET={folder.name}` at {_listed(commits, 'commit')} on "
+        f"{' and '.join(machines)}, a stage on one core."
+    )
+    if notes:
+        yield "\n".join(["The data were these:", "", *(f"- `{source}`: {note}." for source, note in notes.items())])
+    yield "### Beside the laboratories"
+    yield _systems(folder, params, whole, ran)
+    for module in CHAPTERS:
+        chapter: Chapter = module.chapter(params, Results(folder))
+        if chapter.blocks:
+            yield f"### {chapter.question}"
+            yield f"**{chapter.finding}** {chapter.about}"
+            for number, block in enumerate(chapter.blocks, start=1):
+                yield from _block(block, f"{folder.name}-{chapter.key}-{number}", figures)
+    yield "### What the budget cuts"
+    yield _table(cuts(params, whole))
+
+
+def _listed(names: list[str], noun: str) -> str:
+    return f"{noun}{'s' * (len(names) > 1)} {', '.join(names)}"
+
+
+def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, Ran]) -> str:
+    rows = []
+    for system in SYSTEMS:
+        if system.stage not in ran:
+            continue
+        value, n = system.measure(read_metrics(folder / system.file))
+        differs = changed(system.stage, params, whole)
+        rows.append(
+            (
+                f"{system.title}<br>`dvc repro {system.stage}`",
+                system.settings,
+                system.theirs,
+                f"**{value}**",
+                n,
+                differs or "nothing",
+                _duration(ran[system.stage].seconds),
+            )
+        )
+    header = ("system", "the laboratory's settings", "its figure", "ours (95 % interval)", "n", "we cut", "wall time")
+    return _table(Table("", header, rows))
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "from the cache"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _block(block: Block, name: str, figures: dict[str, bytes]) -> Iterator[str]:
+    match block:
+        case Table():
+            yield _table(block)
+        case Chart():
+            spec = {key: value for key, value in block.spec.items() if key != "width"} | {"width": WIDTH}
+            figures[f"{name}.png"] = vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=SCALE)
+            yield f"![{_alt(block.caption)}](results/{name}.png)"
+            yield f"*{block.caption}*"
+        case Picture():
+            kind, _, content = block.address.partition(";base64,")
+            ending = kind.rpartition("/")[2]
+            if ending != "gif":
+                figures[f"{name}.{ending}"] = base64.b64decode(content)
+                yield f"![{_alt(block.alt)}](results/{name}.{ending})"
+                yield f"*{block.caption}*"
+        case Passage():
+            yield f"*{block.caption}*"
+            yield f"```text\n{block.text.rstrip()}\n```"
+
+
+def _alt(text: str) -> str:
+    return text.replace("[", "(").replace("]", ")")
+
+
+def _table(table: Table) -> str:
+    lines = [_row(table.header), _row("---" for _ in table.header), *map(_row, table.rows)]
+    return "\n".join([f"*{table.caption}*", "", *lines] if table.caption else lines)
+
+
+def _row(cells: Any) -> str:
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def main() -> None:
+    """Write the page and its figures; figures that it has no more are removed."""
+    page = make_page(Path())
+    DRAWN.mkdir(exist_ok=True)
+    for old in DRAWN.glob("*.png"):
+        if old.name not in page.figures:
+            old.unlink()
+    for name, content in page.figures.items():
+        (DRAWN / name).write_bytes(content)
+    with atomic(PAGE) as temporary:
+        temporary.write_text(page.text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
