@@ -63,11 +63,12 @@ def train(checkpoint: Checkpoint, model: nn.Module, **changes: Any) -> Fitted:
     return fit(model, (Batches(), Batches()), settings(**changes), PLAN, checkpoint)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-@pytest.mark.parametrize("schedule", ["constant", "cosine", "one-cycle"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "muon"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "linear", "one-cycle"])
 def test_it_learns_with_every_optimizer_and_schedule(checkpoint: Checkpoint, optimizer: str, schedule: str) -> None:
-    rate = 0.5 if optimizer == "sgd" else 0.05
-    fitted = train(checkpoint, net(), optimizer=optimizer, schedule=schedule, learning_rate=rate, epochs=20)
+    changes = {"sgd": {"learning_rate": 0.5}, "muon": {"learning_rate": 0.05, "adam_share": 1.0}}
+    how = changes.get(optimizer, {"learning_rate": 0.05})
+    fitted = train(checkpoint, net(), optimizer=optimizer, schedule=schedule, epochs=20, **how)
     assert fitted.kept.validation.accuracy > 0.9
 
 
@@ -153,6 +154,11 @@ def test_one_cycle_is_torchs(total: int) -> None:
         optimizer.step()
         if step < total - 1:
             theirs.step()
+
+
+def test_linear_falls_by_equal_steps_to_nothing() -> None:
+    wanted = settings(schedule="linear", learning_rate=0.1)
+    assert [learning_rate_at(wanted, step, 4) for step in range(5)] == pytest.approx([0.1, 0.075, 0.05, 0.025, 0.0])
 
 
 def test_cosine_falls_from_the_peak_to_nothing() -> None:
@@ -274,9 +280,10 @@ def test_observers_see_every_epoch_in_order(checkpoint: Checkpoint) -> None:
     ]
 
 
-def test_a_run_cut_short_goes_on_from_its_checkpoint_to_the_same_end(checkpoint: Checkpoint) -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_a_run_cut_short_goes_on_from_its_checkpoint_to_the_same_end(checkpoint: Checkpoint, optimizer: str) -> None:
     whole = net()
-    expected = train(checkpoint, whole, epochs=4, schedule="one-cycle")
+    expected = train(checkpoint, whole, epochs=4, schedule="one-cycle", optimizer=optimizer)
     checkpoint.discard()
 
     class KilledError(Exception):
@@ -290,14 +297,14 @@ def test_a_run_cut_short_goes_on_from_its_checkpoint_to_the_same_end(checkpoint:
         fit(
             net(),
             (Batches(), Batches()),
-            settings(epochs=4, schedule="one-cycle"),
+            settings(epochs=4, schedule="one-cycle", optimizer=optimizer),
             PLAN,
             checkpoint,
             observers=[kill],
         )
     torch.manual_seed(99)  # a new process begins with another random state
     resumed, seen = net(), []
-    run = settings(epochs=4, schedule="one-cycle")
+    run = settings(epochs=4, schedule="one-cycle", optimizer=optimizer)
     fitted = fit(resumed, (Batches(), Batches()), run, PLAN, checkpoint, observers=[lambda e: seen.append(e.number)])
     assert seen == [3, 4]
     assert fitted == expected

@@ -21,6 +21,7 @@ SHAPE = (3, 32, 32)
 SMALL: dict[str, dict[str, Any]] = {  # settings that make a small net: those of a family that is not here are its runs'
     "mlp": {"widths": (16, 8, 8), "dropout": 0.5},
     "cnn": {"widths": (4, 8), "dropout": 0.5},
+    "airbench": {"widths": (4, 8, 8)},
     "deep_cnn": {"width": 4, "depth": 3, "skips": False},
     "resnet": {"layers": 34, "skips": True, "stem": "cifar", "width": 8},
 }
@@ -200,3 +201,15 @@ def test_only_projections_of_few_channels_are_sampled(width: int, kind: type[nn.
     settings = Settings(family="resnet", layers=18, skips=True, stem="imagenet", width=width)
     net: Any = build(settings, SHAPE, 10)
     assert type(net.layer2[0].downsample[0]) is kind
+
+
+def test_the_net_of_the_speed_runs_whitens_what_it_has_looked_at() -> None:
+    model: Any = build(settings("airbench"), SHAPE, 10)
+    torch.manual_seed(0)
+    images = torch.nn.functional.avg_pool2d(torch.randn(50, 3, 36, 36), 5, stride=1)  # neighbours are alike
+    model.look_at(images)
+    filters = nn.functional.conv2d(images, model.filters).permute(1, 0, 2, 3).flatten(1)  # (24, places)
+    variances = filters[:12] @ filters[:12].T / filters.shape[1]
+    torch.testing.assert_close(variances, torch.eye(12), atol=0.3, rtol=0)  # weak directions are held down
+    assert float(variances.diagonal()[-4:].min()) > 0.95  # strong ones are not
+    torch.testing.assert_close(filters[:12], -filters[12:], atol=1e-5, rtol=0)

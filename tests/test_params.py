@@ -62,19 +62,22 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ({f"{RUN}.model": "mlp"}, f"{RUN}.model = 'mlp' is not a mapping of settings"),
         (
             {f"{RUN}.optimizer": "adan"},
-            f"{RUN}.optimizer = 'adan' is not one of sgd, adam, adamw; did you mean adam?",
+            f"{RUN}.optimizer = 'adan' is not one of sgd, adam, adamw, muon; did you mean adam?",
         ),
         (
             {f"{RUN}.data": "cifar"},
             f"{RUN}.data = 'cifar' is not one of "
             "mnist, cifar10, cifar10-depth, cifar10-pair, imagenette, ag_news, race, dante; did you mean cifar10?",
         ),
-        ({f"{RUN}.momentum": 0.9}, f"{RUN}: momentum = 0.9 is for optimizer: sgd alone"),
-        ({"pair.second.momentum": 0.9}, "pair.second: momentum = 0.9 is for optimizer: sgd alone"),
-        ({"classify.mlp.momentum": 0.9}, "classify.mlp: momentum = 0.9 is for optimizer: sgd alone"),
-        ({"finetune.finetune.momentum": 0.9}, "finetune.finetune: momentum = 0.9 is for optimizer: sgd alone"),
-        ({"rank.ratio.momentum": 0.9}, "rank.ratio: momentum = 0.9 is for optimizer: sgd alone"),
-        ({"train.cifar10-tuned.beta2": 0.9}, "train.cifar10-tuned: beta2 = 0.9 is for optimizer: adam and adamw"),
+        ({f"{RUN}.momentum": 0.9}, f"{RUN}: momentum = 0.9 is for optimizer: sgd and muon"),
+        ({"pair.second.momentum": 0.9}, "pair.second: momentum = 0.9 is for optimizer: sgd and muon"),
+        ({"classify.mlp.momentum": 0.9}, "classify.mlp: momentum = 0.9 is for optimizer: sgd and muon"),
+        ({"finetune.finetune.momentum": 0.9}, "finetune.finetune: momentum = 0.9 is for optimizer: sgd and muon"),
+        ({"rank.ratio.momentum": 0.9}, "rank.ratio: momentum = 0.9 is for optimizer: sgd and muon"),
+        (
+            {"train.cifar10-mlp.beta2": 0.9, "train.cifar10-mlp.optimizer": "sgd"},
+            "train.cifar10-mlp: beta2 = 0.9 is for optimizer: adam, adamw and muon",
+        ),
         ({f"{RUN}.last_rate": 0.1}, f"{RUN}: last_rate = 0.1 is for schedule: cosine alone"),
         ({"rank.margin.label_smoothing": 0.1}, "rank.margin: label_smoothing = 0.1 is for loss: softmax alone"),
         (
@@ -131,8 +134,8 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ),
         ({"sources.dante.sha256": "abc"}, "sources.dante.sha256: String should match pattern '^[0-9a-f]{64}$'"),
         (
-            {"train.cifar10-tuned.warmup": 0.1},
-            "train.cifar10-tuned: warmup = 0.1 is for constant and cosine; one-cycle has its own",
+            {"train.mnist-tuned.warmup": 0.1},
+            "train.mnist-tuned: warmup = 0.1 is not for one-cycle, which has its own",
         ),
         ({"classify.logreg.c": []}, "classify.logreg.c: Tuple should have at least 1 item after validation, not 0"),
         ({"rank.longest.loss": "margin"}, "rank.longest.loss is not a setting"),
@@ -184,7 +187,7 @@ def test_the_committed_file_is_valid_and_its_budget_is_demo() -> None:
         ),
         ({"gradients.depths": [2, 2]}, "gradients.depths: [2, 2] names one twice"),
         ({"gradients.batch_norm": [True, True]}, "gradients.batch_norm: [True, True] names one twice"),
-        ({f"{RUN}.optimizer": "x" * 5000}, f"{RUN}.optimizer = '{'x' * 98}… is not one of sgd, adam, adamw"),
+        ({f"{RUN}.optimizer": "x" * 5000}, f"{RUN}.optimizer = '{'x' * 98}… is not one of sgd, adam, adamw, muon"),
     ],
 )
 def test_an_error_names_key_value_and_near_match(
@@ -200,7 +203,9 @@ def test_an_error_names_key_value_and_near_match(
 
 def test_an_unknown_family_is_an_error_that_lists_the_known_ones(project: Path, change: Change) -> None:
     change(project / "params.yaml", {f"{RUN}.model.family": "resnt"})
-    with pytest.raises(UserError, match=r"model\.family = 'resnt' is not one of cnn, .*; did you mean resnet\?"):
+    with pytest.raises(
+        UserError, match=r"model\.family = 'resnt' is not one of airbench, cnn, .*; did you mean resnet\?"
+    ):
         load_params()
 
 
@@ -249,7 +254,7 @@ def test_no_cut_replaces_what_dvc_reads() -> None:
 def test_a_misspelt_setting_is_named_although_the_right_one_is_then_missing(project: Path) -> None:
     path = project / "params.yaml"
     path.write_text(path.read_text().replace("optimizer: sgd", "optimiser: sgd"))
-    with pytest.raises(UserError, match=r"cifar10-tuned\.optimiser is not a setting; did you mean optimizer"):
+    with pytest.raises(UserError, match=r"mlp-lab\.optimiser is not a setting; did you mean optimizer"):
         load_params()
 
 

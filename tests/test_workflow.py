@@ -228,9 +228,9 @@ def test_a_stage_that_trains_no_net_does_not_import_torch(script: str) -> None:
 
 def test_imports_run_one_way() -> None:
     """cli -> site, doctor -> report -> params -> the chapters -> training -> models, data -> core."""
-    floors = ["core", "figures", "run", "verify", "statistics", "data models onednn pretrained", "training"]
+    floors = ["core", "figures repository", "run", "verify", "statistics", "data models onednn pretrained", "training"]
     floors += ["vision text language rl", "params"]
-    floors += ["report", "site doctor", "cli"]
+    floors += ["report", "site doctor publish", "cli"]
 
     def layer(file: Path) -> int:
         room = file.relative_to(ROOT / "src/dla").parts[0].removesuffix(".py")
@@ -421,7 +421,7 @@ def test_a_new_model_is_one_file_and_one_block(clone: Path, params: Path, change
 
 def test_a_new_run_is_the_only_new_work(clone: Path, params: Path, change: Change) -> None:
     base = YAML(typ="safe").load(params.read_text())["train"]["mnist-mlp-64"]
-    change(params, {"train.mnist-mlp-mine": {**base, "seed": 2}})
+    change(params, {"train.mnist-mlp-mine": {**base, "seeds": [2]}})
     listed = subprocess.run([*DVC, "status", "--json"], cwd=clone, capture_output=True, text=True, check=True)
     fresh = [name for name, why in json.loads(listed.stdout).items() if "changed command" in str(why) or "mine" in name]
     assert fresh == ["train@mnist-mlp-mine"]

@@ -1,17 +1,25 @@
-"""Whether published results hang together: from the commit's code and the data, hash by hash, to every number."""
+"""Whether published results hang together: from the commit's code and the data, hash by hash, to every number.
+
+    python -m dla.publish.chain
+
+Says what does not fit of all that is below results/, a line each.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from dla.core.document import read_document
 from dla.core.errors import UserError
 from dla.core.parameters import PARAMS_FILE
-from dla.publish.record import Ran, read_lock, read_ran
+from dla.publish.record import RESULTS, Ran, read_lock, read_ran
 from dla.repository import contents
 
 VERSIONS = "versions.yaml"
@@ -53,7 +61,7 @@ def _of_stage(entry: Mapping[str, Any], outs: Hashes, params: Mapping[str, Any],
         if (there := _hash(dep["path"], known)) != dep["md5"]:
             where = f"commit {ran.commit[:9]}" if known is files else "what another stage wrote"
             yield f"{dep['path']} has the hash {dep['md5']}, and in {where} {there}"
-    versions = json.loads(json.dumps(_plain(committed[VERSIONS])))
+    versions = YAML(typ="safe").load(committed[VERSIONS].decode())
     for file, values in entry.get("params", {}).items():
         for key, value in values.items():
             if _look_up(versions if file == VERSIONS else params, key) != value:
@@ -82,13 +90,12 @@ def _lost_files(folder: Path, outs: Hashes) -> Iterator[str]:
                 yield f"{place}: no stage wrote it as it is"
 
 
-def _plain(content: bytes) -> Any:
-    from ruamel.yaml import YAML
-
-    return YAML(typ="safe").load(content.decode())
-
-
 def _look_up(content: Any, key: str) -> Any:
     for name in key.split("."):
         content = content.get(name) if isinstance(content, dict) else None
     return content
+
+
+if __name__ == "__main__":
+    breaks = [break_ for folder in sorted(RESULTS.iterdir()) for break_ in find_breaks(folder, Path())]
+    sys.exit("\n".join(breaks) or None)

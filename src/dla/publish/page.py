@@ -2,7 +2,8 @@
 
     python -m dla.publish.page
 
-Every number on it is read from results/; `make docs` and a test see that it is what this makes of them.
+Every number on it is read from results/, and so are those of the table in README; a test sees that both are what this
+makes of them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,20 @@ from dla.report.vega import VEGA_LITE
 
 PAGE, DRAWN = Path("docs/results.md"), Path("docs/results")
 CHAPTERS = (depth, skips, features, verse, agents)  # not of maps: they are drawn over pictures of other people
+README, MARKS = Path("README.md"), ("<!-- results -->", "<!-- end of results -->")
+BEST = {
+    "train@mnist-mlp-64",
+    "train@mnist-skip-mlp",
+    "train@cifar10-skip-mlp",
+    "train@cifar10-cnn",
+    "train@cifar10-tuned",
+    "repeats",
+    "classify@logreg-lab",
+    "finetune@finetune",
+    "finetune@race-finetune",
+    "agent@control-ppo",
+    "agent@navigation-ppo",
+}
 WIDTH, SCALE = 640, 1.5  # pixels of a chart, and of the picture for each of them
 
 
@@ -42,9 +57,12 @@ class Page:
 def make_page(root: Path) -> Page:
     """The page of all that is published below `root`."""
     figures: dict[str, bytes] = {}
-    folders = sorted(path for path in (root / RESULTS).iterdir() if read_ran(path))
-    parts = [INTRODUCTION, *(part for folder in folders for part in _published(folder, figures))]
+    parts = [INTRODUCTION, *(part for folder in _folders(root) for part in _published(folder, figures))]
     return Page("\n\n".join(parts) + "\n", figures)
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(path for path in (root / RESULTS).iterdir() if read_ran(path))
 
 
 INTRODUCTION = """\
@@ -109,6 +127,24 @@ def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, 
     return _table(Table("", header, rows))
 
 
+def best_lines(root: Path) -> str:
+    """The rows of README: the first budget that has each of `BEST` published."""
+    rows = []
+    for system in SYSTEMS:
+        folder = next((path for path in _folders(root) if system.stage in read_ran(path)), None)
+        if system.stage in BEST and folder is not None:
+            value, n = system.measure(read_metrics(folder / system.file))
+            rows.append((system.title, system.theirs, value, n))
+    return _table(Table("", ("system", "laboratory", "ours (95 % interval)", "n"), rows))
+
+
+def with_best_lines(readme: str, lines: str) -> str:
+    """README with these rows between its two marks."""
+    before, mark, rest = readme.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    return f"{before}{mark}\n{lines}\n{end}{after}"
+
+
 def _duration(seconds: float | None) -> str:
     if seconds is None:
         return "from the cache"
@@ -162,8 +198,10 @@ def main() -> None:
             old.unlink()
     for name, content in page.figures.items():
         (DRAWN / name).write_bytes(content)
-    with atomic(PAGE) as temporary:
-        temporary.write_text(page.text, encoding="utf-8")
+    readme = with_best_lines(README.read_text(encoding="utf-8"), best_lines(Path()))
+    for path, text in ((PAGE, page.text), (README, readme)):
+        with atomic(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from dla.training.muon import Muon
 from dla.training.settings import Training
 
 
@@ -38,6 +39,8 @@ def build_optimizer(model: nn.Module, settings: Training) -> Optimizer:
             return Adam(groups, learning_rate, betas, fused=True)
         case "adamw":
             return AdamW(groups, learning_rate, betas, weight_decay=0.0, fused=True)
+        case "muon":
+            return Muon(model, settings)
 
 
 def learning_rate_at(settings: Training, step: int, total: int) -> float:
@@ -59,6 +62,8 @@ def learning_rate_at(settings: Training, step: int, total: int) -> float:
             if step <= turn:
                 return _cosine(peak / 25, peak, step / turn)
             return _cosine(peak, peak / 25e4, (step - turn) / max(total - 1 - turn, 1))
+        case "linear":
+            return peak * (1 - (step - rising) / (total - rising))
     return peak
 
 
@@ -87,7 +92,7 @@ class Steps:
     def step(self) -> None:
         self.learning_rate = learning_rate_at(self.settings, self.next, self.total)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate
+            group["lr"] = self.learning_rate * group.get("share", 1.0)
         if self.probe is not None:
             self.probe.step()
         if self.settings.gradient_clip is not None:

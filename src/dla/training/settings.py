@@ -18,13 +18,14 @@ class Training:
 
     epochs: Count  # passes over the training data
     batch_size: Several  # examples of a step; one alone has no spread, which batch norm divides by
-    optimizer: Literal["sgd", "adam", "adamw"]
+    optimizer: Literal["sgd", "adam", "adamw", "muon"]
     learning_rate: Positive  # the peak, under a schedule that moves
-    schedule: Literal["constant", "cosine", "one-cycle"] = "constant"  # per step
-    warmup: Fraction = 0.0  # share of the steps over which the rate of constant or cosine grows from nothing
+    schedule: Literal["constant", "cosine", "linear", "one-cycle"] = "constant"  # per step
+    warmup: Fraction = 0.0  # share of the steps over which the rate grows from nothing; one-cycle has its own
     last_rate: Fraction = 0.0  # share of the peak that cosine falls to
-    momentum: Fraction = 0.0  # sgd only; Nesterov's form
-    beta2: Fraction = 0.999  # adam and adamw only: how long squares of gradients are remembered
+    momentum: Fraction = 0.0  # sgd and muon only; Nesterov's form
+    beta2: Fraction = 0.999  # adam, adamw and muon's Adam only: how long squares of gradients are remembered
+    adam_share: Fraction = 0.01  # muon only: of the learning rate, for what Adam moves beside it: vectors and the head
     weight_decay: NonNegative = 0.0  # of matrices and filters; adamw's is decoupled
     label_smoothing: Fraction = 0.0  # share of the target that is spread over all classes while training
     gradient_clip: Positive | None = None  # largest norm of the gradient
@@ -33,14 +34,16 @@ class Training:
     patience: Count | None = None  # epochs without a better one before the run stops; never if left out
 
     def __post_init__(self) -> None:
-        if self.momentum and self.optimizer != "sgd":
-            raise ValueError(f"momentum = {self.momentum} is for optimizer: sgd alone")
+        if self.momentum and self.optimizer not in ("sgd", "muon"):
+            raise ValueError(f"momentum = {self.momentum} is for optimizer: sgd and muon")
+        if self.adam_share != 0.01 and self.optimizer != "muon":
+            raise ValueError(f"adam_share = {self.adam_share} is for optimizer: muon alone")
         if self.beta2 != 0.999 and self.optimizer == "sgd":
-            raise ValueError(f"beta2 = {self.beta2} is for optimizer: adam and adamw")
+            raise ValueError(f"beta2 = {self.beta2} is for optimizer: adam, adamw and muon")
         if self.last_rate and self.schedule != "cosine":
             raise ValueError(f"last_rate = {self.last_rate} is for schedule: cosine alone")
         if self.warmup and self.schedule == "one-cycle":
-            raise ValueError(f"warmup = {self.warmup} is for constant and cosine; one-cycle has its own")
+            raise ValueError(f"warmup = {self.warmup} is not for one-cycle, which has its own")
         if self.patience and self.keep == "last":
             raise ValueError(f"patience = {self.patience} waits for a better epoch, which keep: last forgoes")
 

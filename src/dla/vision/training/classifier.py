@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from numpy.typing import NDArray
@@ -22,6 +22,17 @@ from dla.training.settings import Runtime, Tracking
 from dla.vision.settings import SeededTraining
 from dla.vision.training.batches import Augmentation, Facts, ImageBatches, read_split
 from dla.vision.training.splits import read_training
+
+LOOKED_AT = 5000  # pictures that a model may look at before it is trained
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """A model whose first weights depend on pictures."""
+
+    def look_at(self, images: torch.Tensor) -> None:
+        """Set them from normalised pictures (N, C, H, W)."""
+
 
 CURVES = ("run", "seed", *COLUMNS[1:])
 
@@ -90,6 +101,8 @@ def train_image_run(
     input_shape = (channels, height, width)
     seed_everything(run.seed)
     model = build(run.model, input_shape, len(facts.classes))
+    if isinstance(model, Looking):
+        model.look_at(next(ImageBatches(training.first(LOOKED_AT), facts, LOOKED_AT).epoch(0))[0])
     batches = ImageBatches(
         training.first(run.examples),
         facts,

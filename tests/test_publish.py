@@ -1,0 +1,170 @@
+"""Results are published with what proves where they come from, and what does not fit is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from dla.core.errors import UserError
+from dla.publish.chain import find_breaks
+from dla.publish.machine import this_machine
+from dla.publish.record import publish, read_lock, read_ran
+from dla.publish.workshop import open_workshop
+from dla.repository import head
+
+FILES = {
+    "params.yaml": "budget: demo\nx: 1\ny: {z: 1}\n",
+    "versions.yaml": "numpy: '2'\n",
+    ".gitignore": "/data\n/.results\n",
+    "stages/a.py": "from pathlib import Path\nPath('data').mkdir(exist_ok=True)\nPath('data/a.txt').write_text('a')\n",
+    "stages/b.py": (
+        "from pathlib import Path\n"
+        "for file in ('metrics/b.json', 'plots/b.csv', 'plots/cam/b.png'):\n"
+        "    Path(file).parent.mkdir(parents=True, exist_ok=True)\n"
+        "    Path(file).write_text('{\"b\": 1}')\n"
+    ),
+    "dvc.yaml": """
+stages:
+  a:
+    cmd: python stages/a.py
+    params: [x, versions.yaml: [numpy]]
+    deps: [stages/a.py]
+    outs: [data/a.txt]
+  b:
+    cmd: python stages/b.py
+    params: [y]
+    deps: [data/a.txt, stages/b.py]
+    metrics: [metrics/b.json: {cache: false}]
+    plots: [plots/b.csv: {cache: false}, plots/cam/b.png: {cache: false}]
+""",
+}
+
+
+def run(place: Path, *command: str) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(command, cwd=place, check=True, env=os.environ | {"PATH": path})
+
+
+def commit(place: Path) -> str:
+    run(place, "git", "add", "--all")
+    run(place, "git", "-c", "user.name=x", "-c", "user.email=x@x", "commit", "--quiet", "--message", "x")
+    return head(place)
+
+
+def publish_quick(root: Path) -> list[str]:
+    """What `make results` does, but with `dvc repro`: `dla run` asks for this project's parameters."""
+    workshop = open_workshop(root, "quick")
+    run(workshop, "dvc", "repro", "--quiet")
+    return publish(workshop, root / "results/quick", head(root))
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of two stages whose results are published and committed."""
+    root = tmp_path_factory.mktemp("published")
+    for name, content in FILES.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(content)
+    run(root, "git", "init", "--quiet")
+    run(root, "dvc", "init", "--quiet")
+    commit(root)
+    assert publish_quick(root) == ["a", "b"]
+    commit(root)
+    return root
+
+
+@pytest.fixture
+def project(published: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may change."""
+    shutil.copytree(published, tmp_path / "project")
+    return tmp_path / "project"
+
+
+def test_what_is_published_is_small_and_ours_and_hangs_together(published: Path) -> None:
+    folder = published / "results/quick"
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {"dvc.lock", "params.yaml", "stages.json", "metrics/b.json", "plots/b.csv"}
+    assert "budget: quick" in (folder / "params.yaml").read_text()
+    assert {one.machine for one in read_ran(folder).values()} == {this_machine()}
+    assert find_breaks(folder, published) == []
+
+
+def replaced(file: str, old: str, new: str) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        text = (folder / file).read_text()
+        assert old in text
+        (folder / file).write_text(text.replace(old, new, 1))
+
+    return edit
+
+
+A = "0cc175b9c0f1b6a831c399e269772661"  # the MD5 of the letter a
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (replaced("metrics/b.json", "1", "2"), "metrics/b.json: no stage wrote it as it is"),
+        (replaced("dvc.lock", A, "1" * 32), "b: data/a.txt has the hash"),
+        (replaced("params.yaml", "x: 1", "x: 2"), "a: params.yaml: x is not what the stage ran with"),
+        (replaced("dvc.lock", "numpy: '2'", "numpy: '3'"), "a: versions.yaml: numpy is not what the stage ran with"),
+        (replaced("stages.json", '"commit": "', '"commit": "0'), "is not in this repository"),
+        (replaced("stages.json", '"a"', '"c"'), "a: nothing says how it was run"),
+    ],
+)
+def test_a_break_is_found(project: Path, edit: Callable[[Path], None], expected: str) -> None:
+    edit(project / "results/quick")
+    assert any(expected in told for told in find_breaks(project / "results/quick", project))
+
+
+def test_code_that_is_not_the_commits_is_found(project: Path) -> None:
+    (project / "stages/b.py").write_text(FILES["stages/b.py"] + "# another\n")
+    other = commit(project)
+    ran = json.loads((project / "results/quick/stages.json").read_text())
+    ran["b"]["commit"] = other
+    (project / "results/quick/stages.json").write_text(json.dumps(ran))
+    (told,) = find_breaks(project / "results/quick", project)
+    assert told.startswith("b: stages/b.py has the hash")
+
+
+def test_what_has_not_changed_stays_of_the_commit_that_it_was_run_at(project: Path) -> None:
+    before = read_ran(project / "results/quick")
+    (project / "stages/b.py").write_text(FILES["stages/b.py"].replace('"b": 1', '"b": 2'))
+    other = commit(project)
+    assert publish_quick(project) == ["b"]
+    after = read_ran(project / "results/quick")
+    assert after["a"] == before["a"]
+    assert after["b"].commit == other
+    assert json.loads((project / "results/quick/metrics/b.json").read_text()) == {"b": 2}
+    assert find_breaks(project / "results/quick", project) == []
+
+
+def test_a_stage_that_is_no_more_is_no_longer_published(project: Path) -> None:
+    text = (project / "dvc.yaml").read_text()
+    (project / "dvc.yaml").write_text(text[: text.index("  b:")])
+    commit(project)
+    assert publish_quick(project) == []
+    assert list(read_lock(project / "results/quick")) == ["a"]
+    assert not list((project / "results/quick").rglob("*.json"))[1:]
+
+
+def test_settings_may_stand_in_the_place_of_those_of_the_project(project: Path) -> None:
+    (project / "results/quick/instead.yaml").write_text("y: {z: 2, more: 3}\n")
+    commit(project)
+    workshop = open_workshop(project, "quick")
+    found = YAML(typ="safe").load((workshop / "params.yaml").read_text())
+    assert found == {"budget": "quick", "x": 1, "y": {"z": 2, "more": 3}}
+
+
+def test_nothing_is_published_of_what_is_not_committed(project: Path) -> None:
+    (project / "params.yaml").write_text("budget: demo\nx: 2\ny: {z: 1}\n")
+    with pytest.raises(UserError, match=r"params\.yaml is not committed"):
+        open_workshop(project, "quick")
