@@ -25,7 +25,7 @@ class Training:
     last_rate: Fraction = 0.0  # share of the peak that cosine falls to
     momentum: Fraction = 0.0  # sgd and muon only; Nesterov's form
     beta2: Fraction = 0.999  # adam, adamw and muon's Adam only: how long squares of gradients are remembered
-    adam_share: Fraction = 0.01  # muon only: of the learning rate, for what Adam moves beside it: vectors and the head
+    adam_share: Positive = 0.01  # muon only: of the learning rate, for what Adam moves beside it: vectors and the head
     weight_decay: NonNegative = 0.0  # of matrices and filters; adamw's is decoupled
     label_smoothing: Fraction = 0.0  # share of the target that is spread over all classes while training
     gradient_clip: Positive | None = None  # largest norm of the gradient
