@@ -14,7 +14,7 @@ from dvc.utils.serialize import modify_yaml
 from dla.core.document import read_document
 from dla.core.errors import UserError
 from dla.core.parameters import PARAMS_FILE
-from dla.publish.record import INSTEAD, KEPT, LOCK, results_of
+from dla.publish.record import INSTEAD, KEPT, LOCK, RESULTS, results_of
 from dla.repository import clone, git, head
 
 WORKSHOPS = Path(".results")  # below the project's root, ignored by git
@@ -29,9 +29,9 @@ def open_workshop(root: Path, budget: str) -> Path:
     Raises
     ------
     UserError
-        If something in the working tree is not committed.
+        If something in the working tree is not committed, what is published apart.
     """
-    if changed := git(root, "status", "--porcelain").decode().strip():
+    if changed := git(root, "status", "--porcelain", "--", ".", f":!{RESULTS}").decode().strip():
         first = changed.splitlines()[0].split(maxsplit=1)[1]
         raise UserError(f"{first} is not committed: results are published of a commit alone; commit it, or stash it")
     place = root / WORKSHOPS / budget
