@@ -32,7 +32,7 @@ def main() -> int:
     parser.add_argument("stages", nargs="*", metavar="STAGE", help="with all they need; default: all")
     parser.add_argument("--jobs", default=None, metavar="N", help="as `dla run` takes it")
     parser.add_argument("--no-run", action="store_true", help="keep what has been run, and run nothing")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     root = Path.cwd()
     commit = head(root)
     workshop = open_workshop(root, options.budget)
