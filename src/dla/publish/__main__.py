@@ -3,7 +3,7 @@
     python -m dla.publish quick
     python -m dla.publish quick --jobs 2 labels finetune@finetune
 
-What was run before is not run again. Interrupted or killed, it goes on where it was; what has ended is kept.
+What was run before is not run again. Interrupted, it keeps what has ended; the same command goes on where it was.
 results/BUDGET/instead.yaml, where there is one, has settings that are taken in the place of those of params.yaml.
 """
 
@@ -22,7 +22,8 @@ from dla.publish.workshop import open_workshop
 from dla.repository import head
 from dla.verify.scratch import run_in
 
-RUN = ("-c", "from dla.cli.main import run; run()")
+DLA = ("-c", "from dla.cli.main import run; run()")
+INTERRUPTED = 130
 
 
 def main() -> int:
@@ -31,21 +32,24 @@ def main() -> int:
     parser.add_argument("budget", choices=get_args(BudgetName))
     parser.add_argument("stages", nargs="*", metavar="STAGE", help="with all they need; default: all")
     parser.add_argument("--jobs", default=None, metavar="N", help="as `dla run` takes it")
-    parser.add_argument("--no-run", action="store_true", help="keep what has been run, and run nothing")
     options = parser.parse_intermixed_args()
     root = Path.cwd()
-    commit = head(root)
+    commit, folder = head(root), results_of(root, options.budget)
     workshop = open_workshop(root, options.budget)
-    code = 0
-    if not options.no_run:
-        jobs = ["--jobs", options.jobs] if options.jobs else []
-        with chdir(workshop):
-            code = run_in(workshop, root, [*RUN, "params"]) or run_in(
-                workshop, root, [*RUN, "run", "--keep-going", *jobs, *options.stages]
-            )
-    new = publish(workshop, results_of(root, options.budget), commit)
+    jobs = ["--jobs", options.jobs] if options.jobs else []
+    code = _run(workshop, root, ["params"]) or _run(workshop, root, ["run", "--keep-going", *jobs, *options.stages])
+    new = publish(workshop, folder, commit)
     print(f"results/{options.budget}: {', '.join(new) or 'nothing'} new of commit {commit[:9]}")
     return code
+
+
+def _run(workshop: Path, root: Path, command: list[str]) -> int:
+    """The exit code of a command of `dla` in the workshop, also where Ctrl-C has ended it."""
+    try:
+        with chdir(workshop):
+            return run_in(workshop, root, [*DLA, *command])
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 if __name__ == "__main__":
