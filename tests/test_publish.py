@@ -16,9 +16,12 @@ from ruamel.yaml import YAML
 from dla.core.errors import UserError
 from dla.publish.chain import find_breaks
 from dla.publish.machine import this_machine
-from dla.publish.record import publish, read_lock, read_ran
+from dla.publish.page import DRAWN, PAGE, README, best_lines, draw, make_page, with_best_lines
+from dla.publish.record import RESULTS, publish, read_lock, read_ran
 from dla.publish.workshop import open_workshop
 from dla.repository import head
+
+from .conftest import ROOT
 
 FILES = {
     "params.yaml": "budget: demo\nx: 1\ny: {z: 1}\n",
@@ -168,3 +171,34 @@ def test_nothing_is_published_of_what_is_not_committed(project: Path) -> None:
     (project / "params.yaml").write_text("budget: demo\nx: 2\ny: {z: 1}\n")
     with pytest.raises(UserError, match=r"params\.yaml is not committed"):
         open_workshop(project, "quick")
+
+
+# --- the published results of this project ---------------------------------------------------------------------
+
+PUBLISHED = sorted(path for path in (ROOT / RESULTS).iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
+def test_what_this_project_publishes_hangs_together(folder: Path) -> None:
+    """The commits of the results must be here: in a shallow clone, `git fetch --unshallow` brings them."""
+    assert read_lock(folder)
+    assert find_breaks(folder, ROOT) == []
+
+
+def test_every_number_of_the_page_and_of_readme_is_read_from_what_is_published() -> None:
+    page = make_page(ROOT)
+    assert (ROOT / PAGE).read_text() == page.text, "python -m dla.publish.page makes it anew"
+    assert {path.name for path in (ROOT / DRAWN).iterdir()} == set(page.figures)
+    readme = (ROOT / README).read_text()
+    assert with_best_lines(readme, best_lines(ROOT)) == readme
+    first = next(iter(page.figures.values()))
+    assert draw(first).startswith(b"\x89PNG")
+
+
+def test_no_file_that_is_published_is_large_or_holds_anybodys_texts() -> None:
+    for path in (ROOT / RESULTS).rglob("*"):
+        if path.is_file():
+            assert path.stat().st_size <= 2_000_000, path
+            assert path.suffix in {".json", ".csv", ".png", ".txt", ".yaml", ".lock"}, path
+            if path.suffix == ".csv":
+                assert "text" not in path.read_text().splitlines()[0].split(","), path

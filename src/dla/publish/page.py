@@ -46,17 +46,20 @@ BEST = {
 WIDTH, SCALE = 640, 1.5  # pixels of a chart, and of the picture for each of them
 
 
+Figure = dict[str, Any] | bytes  # a Vega-Lite specification, or a picture
+
+
 @dataclass(frozen=True)
 class Page:
     """The page's text, and its figures by name."""
 
     text: str
-    figures: Mapping[str, bytes]
+    figures: Mapping[str, Figure]
 
 
 def make_page(root: Path) -> Page:
     """The page of all that is published below `root`."""
-    figures: dict[str, bytes] = {}
+    figures: dict[str, Figure] = {}
     parts = [INTRODUCTION, *(part for folder in _folders(root) for part in _published(folder, figures))]
     return Page("\n\n".join(parts) + "\n", figures)
 
@@ -74,7 +77,7 @@ curves, parameters, and a `dvc.lock` whose hashes chain from the data through th
 (`python -m dla.publish.chain` follows them)."""
 
 
-def _published(folder: Path, figures: dict[str, bytes]) -> Iterator[str]:
+def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
     ran = read_ran(folder)
     params = read_parameters(folder / PARAMS_FILE)
     whole = read_parameters(folder / PARAMS_FILE, "full")
@@ -151,13 +154,13 @@ def _duration(seconds: float | None) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _block(block: Block, name: str, figures: dict[str, bytes]) -> Iterator[str]:
+def _block(block: Block, name: str, figures: dict[str, Figure]) -> Iterator[str]:
     match block:
         case Table():
             yield _table(block)
         case Chart():
             spec = {key: value for key, value in block.spec.items() if key != "width"} | {"width": WIDTH}
-            figures[f"{name}.png"] = vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=SCALE)
+            figures[f"{name}.png"] = spec
             yield f"![{_alt(block.caption)}](results/{name}.png)"
             yield f"*{block.caption}*"
         case Picture():
@@ -170,6 +173,14 @@ def _block(block: Block, name: str, figures: dict[str, bytes]) -> Iterator[str]:
         case Passage():
             yield f"*{block.caption}*"
             yield f"```text\n{block.text.rstrip()}\n```"
+
+
+def draw(figure: Figure) -> bytes:
+    """A PNG of it."""
+    if isinstance(figure, bytes):
+        return figure
+    png: bytes = vl_convert.vegalite_to_png(figure, vl_version=VEGA_LITE, scale=SCALE)
+    return png
 
 
 def _alt(text: str) -> str:
@@ -196,8 +207,8 @@ def main() -> None:
     for old in DRAWN.glob("*.png"):
         if old.name not in page.figures:
             old.unlink()
-    for name, content in page.figures.items():
-        (DRAWN / name).write_bytes(content)
+    for name, figure in page.figures.items():
+        (DRAWN / name).write_bytes(draw(figure))
     readme = with_best_lines(README.read_text(encoding="utf-8"), best_lines(Path()))
     for path, text in ((PAGE, page.text), (README, readme)):
         with atomic(path) as temporary:
