@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dla.core.pools import cores
-
 CPUINFO = Path("/proc/cpuinfo")
 EXTENSIONS = {"avx512f": "AVX-512", "avx512_bf16": "bfloat16", "amx_bf16": "AMX"}
 
@@ -19,7 +17,7 @@ def this_machine() -> str:
     extensions = " and ".join(filter(None, [", ".join(known[:-1]), known[-1]]))
     processor = facts.get("model name", "a processor of unknown make").split(" @")[0]
     gigabytes = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
-    return f"{processor}{f' with {extensions}' if extensions else ''}, {cores()} cores, {gigabytes} GB"
+    return f"{processor}{f' with {extensions}' if extensions else ''}, {os.cpu_count()} cores, {gigabytes} GB"
 
 
 def _processor() -> dict[str, str]:

@@ -23,7 +23,7 @@ from dla.publish.record import DATA, RESULTS, Ran, read_ran
 from dla.publish.systems import SYSTEMS
 from dla.report import agents, depth, features, skips, verse
 from dla.report.chapter import Block, Chapter, Chart, Passage, Picture, Table
-from dla.report.circumstances import changed, cuts
+from dla.report.circumstances import changed
 from dla.report.results import Results, Settings
 from dla.report.vega import VEGA_LITE
 
@@ -100,8 +100,6 @@ def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
             yield f"**{chapter.finding}** {chapter.about}"
             for number, block in enumerate(chapter.blocks, start=1):
                 yield from _block(block, f"{folder.name}-{chapter.key}-{number}", figures)
-    yield "### What the budget cuts"
-    yield _table(cuts(params, whole))
 
 
 def _listed(names: list[str], noun: str) -> str:
@@ -145,7 +143,7 @@ def with_best_lines(readme: str, lines: str) -> str:
     """README with these rows between its two marks."""
     before, mark, rest = readme.partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])
-    return f"{before}{mark}\n{lines}\n{end}{after}"
+    return f"{before}{mark}\n\n{lines}\n\n{end}{after}"
 
 
 def _duration(seconds: float | None) -> str:
