@@ -2,9 +2,11 @@
 
     python -m dla.publish quick
     python -m dla.publish quick --jobs 2 labels finetune@finetune
+    python -m dla.publish pair-20 repeats
 
 What was run before is not run again. Interrupted, it keeps what has ended; the same command goes on where it was.
-results/BUDGET/instead.yaml, where there is one, has settings that are taken in the place of those of params.yaml.
+results/NAME/instead.yaml, where there is one, has settings that are taken in the place of those of params.yaml, and
+where NAME is none, the budget.
 """
 
 from __future__ import annotations
@@ -13,10 +15,8 @@ import argparse
 import sys
 from contextlib import chdir
 from pathlib import Path
-from typing import get_args
 
 from dla.core.errors import UserError
-from dla.core.parameters import BudgetName
 from dla.publish.record import publish, results_of
 from dla.publish.workshop import open_workshop
 from dla.repository import head
@@ -29,17 +29,17 @@ INTERRUPTED = 130
 def main() -> int:
     """Do what was asked for; the exit code is that of `dla run`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("budget", choices=get_args(BudgetName))
+    parser.add_argument("name", help="a budget, or another name whose instead.yaml says which")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help="with all they need; default: all")
     parser.add_argument("--jobs", default=None, metavar="N", help="as `dla run` takes it")
     options = parser.parse_intermixed_args()
     root = Path.cwd()
-    commit, folder = head(root), results_of(root, options.budget)
-    workshop = open_workshop(root, options.budget)
+    commit, folder = head(root), results_of(root, options.name)
+    workshop = open_workshop(root, options.name)
     jobs = ["--jobs", options.jobs] if options.jobs else []
     code = _run(workshop, root, ["params"]) or _run(workshop, root, ["run", "--keep-going", *jobs, *options.stages])
     new = publish(workshop, folder, commit)
-    print(f"results/{options.budget}: {', '.join(new) or 'nothing'} new of commit {commit[:9]}")
+    print(f"results/{options.name}: {', '.join(new) or 'nothing'} new of commit {commit[:9]}")
     return code
 
 

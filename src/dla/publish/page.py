@@ -82,12 +82,13 @@ def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
     params = read_parameters(folder / PARAMS_FILE)
     whole = read_parameters(folder / PARAMS_FILE, "full")
     notes = read_document(folder / DATA) if (folder / DATA).exists() else {}
-    yield f"## The budget `{folder.name}`"
+    yield f"## {folder.name.capitalize().replace('-', ' ')}"
     machines = sorted({one.machine for one in ran.values()})
     commits = sorted({one.commit[:9] for one in ran.values()})
+    command = f"make results BUDGET={folder.name}"
     yield (
-        f"{len(ran)} stages, run with `make results BUDGET={folder.name}` at {_listed(commits, 'commit')} on "
-        f"{' and '.join(machines)}, a stage on one core."
+        f"{len(ran)} stages under the budget `{params['budget']}`, run with `{command}` at {_listed(commits, 'commit')} "
+        f"on {' and '.join(machines)}, a stage on one core."
     )
     if notes:
         yield "\n".join(["The data were these:", "", *(f"- `{source}`: {note}." for source, note in notes.items())])

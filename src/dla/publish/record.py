@@ -1,4 +1,4 @@
-"""What is kept of a budget's results: results/BUDGET, a small copy of the workshop with a line about every stage.
+"""What is kept of a budget's results: results/NAME, a small copy of the workshop with a line about every stage.
 
 dvc.lock, params.yaml   what was run, and the hashes of all that went in and came out
 instead.yaml            settings that stood in the place of those of the project's params.yaml, and why: by hand
@@ -42,9 +42,9 @@ class Ran:
     machine: str
 
 
-def results_of(root: Path, budget: str) -> Path:
-    """The folder of a budget's published results."""
-    return root / RESULTS / budget
+def results_of(root: Path, name: str) -> Path:
+    """The folder of what is published under a name."""
+    return root / RESULTS / name
 
 
 def read_lock(folder: Path) -> dict[str, Any]:

@@ -127,7 +127,13 @@ SYSTEMS = (
     System("ResNet34, of four (c)", "30 epochs", "train@cifar10-resnet34", accuracy),
     System("ConvNet34, of four (c)", "30 epochs", "train@cifar10-convnet34", accuracy),
     System("ResNet50, of four (c)", "30 epochs", "train@cifar10-resnet50", accuracy),
-    System("ResNet34 against ConvNet34 (c)", "10 runs of 20 epochs each", "repeats", paired, "skips help"),
+    System(
+        "a residual net against the same without skips (c)",
+        "10 runs of 20 epochs each",
+        "repeats",
+        paired,
+        "skips help",
+    ),
     System(
         "gradients by depth (a)",
         "plain and residual, depths 10, 20, 25, 50, 150 steps",

@@ -21,7 +21,7 @@ WORKSHOPS = Path(".results")  # below the project's root, ignored by git
 WRITTEN = ("metrics", "plots")  # folders that are committed with results of the default run
 
 
-def open_workshop(root: Path, budget: str) -> Path:
+def open_workshop(root: Path, name: str) -> Path:
     """The clone at the commit that is checked out at `root`, with params.yaml set and the published results laid out.
 
     It shares the project's cache, so that what either has run the other need not.
@@ -34,7 +34,7 @@ def open_workshop(root: Path, budget: str) -> Path:
     if changed := git(root, "status", "--porcelain", "--", ".", f":!{RESULTS}").decode().strip():
         first = changed.splitlines()[0].split(maxsplit=1)[1]
         raise UserError(f"{first} is not committed: results are published of a commit alone; commit it, or stash it")
-    place = root / WORKSHOPS / budget
+    place = root / WORKSHOPS / name
     if not place.exists():
         place.parent.mkdir(exist_ok=True)
         clone(root, place)
@@ -42,10 +42,10 @@ def open_workshop(root: Path, budget: str) -> Path:
     git(place, "checkout", "--quiet", "--force", "--detach", head(root))
     with Repo(str(place)).config.edit("local") as config:
         config.setdefault("cache", {})["dir"] = Repo(str(root)).cache.local_cache_dir
-    _lay_out(results_of(root, budget), place)
+    _lay_out(results_of(root, name), place)
     with chdir(place), modify_yaml(str(PARAMS_FILE)) as content:
-        content["budget"] = budget
-        if (instead := results_of(root, budget) / INSTEAD).exists():
+        content["budget"] = name
+        if (instead := results_of(root, name) / INSTEAD).exists():
             _replace(content, read_document(instead))
     return place
 
