@@ -85,9 +85,9 @@ def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
     yield f"## {folder.name.capitalize().replace('-', ' ')}"
     machines = sorted({one.machine for one in ran.values()})
     commits = sorted({one.commit[:9] for one in ran.values()})
-    command = f"make results BUDGET={folder.name}"
+    where = f"`make results BUDGET={folder.name}` at {_listed(commits, 'commit')}"
     yield (
-        f"{len(ran)} stages under the budget `{params['budget']}`, run with `{command}` at {_listed(commits, 'commit')} "
+        f"{len(ran)} stages under the budget `{params['budget']}`, run with {where} "
         f"on {' and '.join(machines)}, a stage on one core."
     )
     if notes:

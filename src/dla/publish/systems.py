@@ -128,7 +128,7 @@ SYSTEMS = (
     System("ConvNet34, of four (c)", "30 epochs", "train@cifar10-convnet34", accuracy),
     System("ResNet50, of four (c)", "30 epochs", "train@cifar10-resnet50", accuracy),
     System(
-        "a residual net against the same without skips (c)",
+        "the same net with and without skips (c)",
         "10 runs of 20 epochs each",
         "repeats",
         paired,
