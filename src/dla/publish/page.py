@@ -21,10 +21,12 @@ from dla.core.document import read_document
 from dla.core.parameters import PARAMS_FILE, read_parameters
 from dla.publish.record import DATA, RESULTS, Ran, read_ran
 from dla.publish.systems import SYSTEMS
-from dla.report import agents, depth, features, skips, verse
+from dla.report import agents, charts, depth, features, skips, verse
 from dla.report.chapter import Block, Chapter, Chart, Passage, Picture, Table
 from dla.report.circumstances import changed
+from dla.report.colours import palette
 from dla.report.results import Results, Settings
+from dla.report.statements import percent
 from dla.report.vega import VEGA_LITE
 
 PAGE, DRAWN = Path("docs/results.md"), Path("docs/results")
@@ -94,12 +96,15 @@ def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
         yield "\n".join(["The data were these:", "", *(f"- `{source}`: {note}." for source, note in notes.items())])
     yield "### Beside the laboratories"
     yield _systems(folder, params, whole, ran)
+    if chart := _against_time(folder, params, ran):
+        yield from _block(chart, f"{folder.name}-minutes", figures)
     for module in CHAPTERS:
         chapter: Chapter = module.chapter(params, Results(folder))
         if chapter.blocks:
             yield f"### {chapter.question}"
             yield f"**{chapter.finding}** {chapter.about}"
-            for number, block in enumerate(chapter.blocks, start=1):
+            planes = _planes(folder) if module is features else []
+            for number, block in enumerate([*chapter.blocks, *planes], start=1):
                 yield from _block(block, f"{folder.name}-{chapter.key}-{number}", figures)
 
 
@@ -127,6 +132,43 @@ def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, 
         )
     header = ("system", "the laboratory's settings", "its figure", "ours (95 % interval)", "n", "we cut", "wall time")
     return _table(Table("", header, rows))
+
+
+def _against_time(folder: Path, params: Settings, ran: Mapping[str, Ran]) -> Chart | None:
+    """Accuracy on validation of the classifiers of CIFAR-10 against the minutes that they have been trained."""
+    results, rows = Results(folder), []
+    for name, run in params["train"].items():
+        seconds = ran[stage].seconds if (stage := f"train@{name}") in ran else None
+        if run["data"] == "cifar10" and seconds is not None:
+            of_epoch = seconds / 60 / len(run["seeds"]) / run["epochs"]
+            rows += [
+                {**row, "minutes": of_epoch * row["epoch"]}
+                for row in results.rows(f"plots/train/{name}.csv", stage)
+                if row["split"] == "validation" and row["seed"] == run["seeds"][0]
+            ]
+    if not rows:
+        return None
+    caption = (
+        "Accuracy on the validation pictures of CIFAR-10 against the minutes of one core: the wall time of the stage, "
+        "shared out over its seeds and epochs. First seeds."
+    )
+    axes = ("minutes", "minutes of one core"), ("accuracy", "accuracy (fraction of pictures)")
+    return Chart(caption, charts.curves(rows, *axes, known=palette(params)))
+
+
+def _planes(folder: Path) -> list[Picture]:
+    """t-SNE of the features as the stage has drawn it; the report's chart would show the texts, which are not ours."""
+    pictures, results = [], Results(folder)
+    for metrics in sorted((folder / "metrics/tsne").glob("*.json")):
+        name, found = metrics.stem, read_metrics(metrics)
+        address = results.picture(f"plots/tsne/{name}.png", f"tsne@{name}")
+        caption = (
+            f"t-SNE of the features of {name} texts. Of ten nearest neighbours in the plane "
+            f"{percent(found['neighbour_accuracy_plane'])} vote right, in feature space "
+            f"{percent(found['neighbour_accuracy_space'])}."
+        )
+        pictures += [Picture(caption, f"t-SNE of {name} texts", address)] if address else []
+    return pictures
 
 
 def best_lines(root: Path) -> str:
