@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import random
 import signal
@@ -314,3 +315,20 @@ def test_killed_while_a_result_is_recorded_what_the_run_cache_names_is_there(tmp
     assert foreign.dla(root).returncode == 0
     assert not (is_recorded and foreign.ran(root))
     assert foreign.differences(serial, root) == []
+
+
+def test_the_time_of_an_interrupted_run_belongs_to_that_of_the_stage(tmp_path: Path) -> None:
+    """As a stage that goes on from a checkpoint takes the less: its time is planned with, and published."""
+    root, run = begun(tmp_path)
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=15)
+    remembered = [root / ".dvc/tmp/dla-run" / name for name in ("interrupted.json", "durations.json")]
+    spent = json.loads(remembered[0].read_text())["long"]
+    assert spent >= 0.5  # it took as long to clean up
+    pipeline = root / "dvc.yaml"
+    pipeline.write_text(pipeline.read_text().replace("sh -c 'sleep 60 & sleep 60'", "true"))
+    again = foreign.start(root, "--jobs", "2")
+    again.communicate(timeout=30)
+    assert again.returncode == 0
+    assert json.loads(remembered[0].read_text())["long"] == 0
+    assert json.loads(remembered[1].read_text())["long"] >= spent

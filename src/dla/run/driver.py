@@ -51,6 +51,8 @@ class Run:
         self.force = force
         self.durations = project.state / "durations.json"
         self.schedule = Schedule(plan.after, durations.read(self.durations), scarce)
+        self.interruptions = project.state / "interrupted.json"
+        self.interrupted = durations.read(self.interruptions)  # seconds of runs that were, since the stage last ended
         self.seconds: dict[str, float] = {}  # of what has run
         self.has_failed = False
         self.signal = 0  # the one that asked for the end, once one has
@@ -86,13 +88,18 @@ class Run:
     def _end(self) -> None:
         """End what runs, and record what has ended well by itself."""
         self.executor.stop()
-        self._ended = [ended for ended in (*self._ended, *self.executor.wait(0.0)) if ended.code == 0]
+        ended = [*self._ended, *self.executor.wait(0.0)]
+        for one in ended:
+            if one.code != 0:
+                self.interrupted[one.name] = one.seconds + self.interrupted.get(one.name, 0.0)
+        self._ended = [one for one in ended if one.code == 0]
         if self._ended:
             with self.project.locked():
                 self._take_what_has_ended()
         self.project.close()
         with suppress(UserError):  # an estimate for the next run is lost, no result
             durations.write(self.durations, self.seconds)
+            durations.write(self.interruptions, self.interrupted)
 
     def _is_closing(self) -> bool:
         """Whether nothing more is started."""
@@ -151,7 +158,8 @@ class Run:
         except UserError as error:
             self._fail(ended.name, str(error))
             return
-        self.seconds[ended.name] = ended.seconds
+        self.seconds[ended.name] = ended.seconds + self.interrupted.get(ended.name, 0.0)
+        self.interrupted[ended.name] = 0.0
         self.schedule.end(ended.name)
         self.screen.done(ended.name, ended.seconds)
 

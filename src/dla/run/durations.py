@@ -1,4 +1,7 @@
-"""How long stages took when they last ran: what the next run plans with, kept outside of what DVC tracks."""
+"""How long stages took when they last ran: what the next run plans with, kept outside of what DVC tracks.
+
+Beside them stands the time of runs that were interrupted since: a stage that goes on from a checkpoint takes the less.
+"""
 
 from __future__ import annotations
 
