@@ -17,7 +17,6 @@ from dla.models.base.settings import ModelSettings
 
 KERNEL = 2  # pixels of the patches that are whitened
 FLOOR = 5e-4  # is added to the variance of a direction, lest noise be blown up
-LAST_POOL = 3  # pixels
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -39,25 +38,22 @@ def build(settings: Settings, input_shape: InputShape, classes: int) -> Airbench
 
 
 class Airbench(nn.Module):
-    """Whitening, groups of two convolutions, max pooling and a linear layer, as in airbench94.
+    """Whitening, groups of two convolutions, the maximum over all places and a linear layer.
 
-    The last feature map is what the groups leave; the way from there is linear but for the maximum over its places.
+    Of pictures of 32 pixels it is airbench94's net, whose last pooling is three wide. The map of evidence is exact but
+    for that maximum, which takes the strongest place for each channel.
     """
 
     def __init__(self, settings: Settings, input_shape: InputShape, classes: int) -> None:
         super().__init__()
-        channels, height, width = input_shape
+        channels, _, _ = input_shape
         whitened = 2 * channels * KERNEL**2  # every direction, and its opposite
         self.filters: torch.Tensor
         self.register_buffer("filters", nn.init.dirac_(torch.empty(whitened, channels, KERNEL, KERNEL)))
         self.bias = nn.Parameter(torch.zeros(whitened))
         inputs = [whitened, *settings.widths[:-1]]
         self.groups = nn.Sequential(*(Group(*pair) for pair in zip(inputs, settings.widths, strict=True)))
-        left = (min(height, width) - KERNEL + 1) // 2 ** len(settings.widths)
-        self.pool = nn.MaxPool2d(min(LAST_POOL, left))
-        places = ((height - KERNEL + 1) // 2 ** len(settings.widths)) // self.pool.kernel_size
-        places *= ((width - KERNEL + 1) // 2 ** len(settings.widths)) // self.pool.kernel_size
-        self.head = nn.Linear(places * settings.widths[-1], classes, bias=False)
+        self.head = nn.Linear(settings.widths[-1], classes, bias=False)
         with torch.no_grad():
             self.head.weight /= self.head.weight.std()
 
@@ -67,7 +63,7 @@ class Airbench(nn.Module):
         channels = images.shape[1]
         patches = images.float().unfold(2, KERNEL, 1).unfold(3, KERNEL, 1)  # (N, C, h, w, KERNEL, KERNEL)
         flat = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, channels * KERNEL**2)
-        variances, directions = torch.linalg.eigh(flat.T.double() @ flat.double() / len(flat))
+        variances, directions = torch.linalg.eigh((flat.T @ flat / len(flat)).double())
         filters = (directions / torch.sqrt(variances + FLOOR)).T.reshape(-1, channels, KERNEL, KERNEL)
         self.filters.copy_(torch.cat([filters, -filters]))
 
@@ -76,8 +72,8 @@ class Airbench(nn.Module):
         return out
 
     def classify(self, features: torch.Tensor) -> torch.Tensor:  # (B, C, h, w) -> (B, classes)
-        pooled = self.pool(features).flatten(1)
-        logits: torch.Tensor = self.head(pooled) / pooled.shape[1]
+        strongest = features.amax((2, 3))  # (B, C)
+        logits: torch.Tensor = self.head(strongest) / strongest.shape[1]
         return logits
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:  # (B, channels, H, W) -> (B, classes)
