@@ -191,7 +191,7 @@ def with_best_lines(readme: str, lines: str) -> str:
 
 def _duration(seconds: float | None) -> str:
     if seconds is None:
-        return "from the cache"
+        return "not measured"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 

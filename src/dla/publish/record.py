@@ -38,7 +38,7 @@ class Ran:
     """How a stage was run."""
 
     commit: str  # 40 hexadecimal digits
-    seconds: float | None  # of its last run; None if its results came from the cache
+    seconds: float | None  # of all its runs until it ended; None where they were not measured
     machine: str
 
 
