@@ -49,7 +49,6 @@ test: .venv/installed-dev  ## ruff, the type checker and the quick tests
 
 results: .venv/installed  ## run BUDGET=quick in a clone of this commit, or some of its STAGES, and keep the results in results/
 	$(BIN)/python -m dla.publish $(BUDGET) $(STAGES)
-	$(BIN)/python -m dla.publish.page
 
 docs: .venv/installed-dev  ## build the documentation: open site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

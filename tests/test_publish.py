@@ -17,7 +17,7 @@ from dla.core.errors import UserError
 from dla.publish.chain import find_breaks
 from dla.publish.machine import this_machine
 from dla.publish.page import DRAWN, PAGE, README, best_lines, draw, make_page, with_best_lines
-from dla.publish.record import RESULTS, publish, read_lock, read_ran
+from dla.publish.record import RESULTS, Times, publish, read_lock, read_ran
 from dla.publish.workshop import open_workshop
 from dla.repository import head
 
@@ -30,7 +30,7 @@ FILES = {
     "stages/a.py": "from pathlib import Path\nPath('data').mkdir(exist_ok=True)\nPath('data/a.txt').write_text('a')\n",
     "stages/b.py": (
         "from pathlib import Path\n"
-        "for file in ('metrics/b.json', 'plots/b.csv', 'plots/cam/b.png'):\n"
+        "for file in ('metrics/b.json', 'plots/train/b.csv', 'plots/cam/x/b.png', 'plots/tsne/b.csv'):\n"
         "    Path(file).parent.mkdir(parents=True, exist_ok=True)\n"
         "    Path(file).write_text('{\"b\": 1}')\n"
     ),
@@ -46,7 +46,11 @@ stages:
     params: [y]
     deps: [data/a.txt, stages/b.py]
     metrics: [metrics/b.json: {cache: false}]
-    plots: [plots/b.csv: {cache: false}, plots/cam/b.png: {cache: false}]
+    plots: [plots/train/b.csv: {cache: false}, plots/cam/x/b.png: {cache: false}, plots/tsne/b.csv: {cache: false}]
+  report:
+    cmd: mkdir -p report && touch report/index.html
+    deps: [metrics, params.yaml]
+    outs: [report]
 """,
 }
 
@@ -64,9 +68,10 @@ def commit(place: Path) -> str:
 
 def publish_quick(root: Path) -> list[str]:
     """What `make results` does, but with `dvc repro`: `dla run` asks for this project's parameters."""
-    workshop = open_workshop(root, "quick")
+    here = head(root)
+    workshop = open_workshop(root, "quick", here)
     run(workshop, "dvc", "repro", "--quiet")
-    return publish(workshop, root / "results/quick", head(root))
+    return publish(workshop, root / "results/quick", here, Times({"b": 2.0}, {"b": 1.0}))
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +99,7 @@ def project(published: Path, tmp_path: Path) -> Path:
 def test_what_is_published_is_small_and_ours_and_hangs_together(published: Path) -> None:
     folder = published / "results/quick"
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert files == {"dvc.lock", "params.yaml", "stages.json", "metrics/b.json", "plots/b.csv"}
+    assert files == {"dvc.lock", "params.yaml", "stages.json", "metrics/b.json", "plots/train/b.csv"}
     assert "budget: quick" in (folder / "params.yaml").read_text()
     assert {one.machine for one in read_ran(folder).values()} == {this_machine()}
     assert find_breaks(folder, published) == []
@@ -116,6 +121,7 @@ A = "0cc175b9c0f1b6a831c399e269772661"  # the MD5 of the letter a
     ("edit", "expected"),
     [
         (replaced("metrics/b.json", "1", "2"), "metrics/b.json: no stage wrote it as it is"),
+        (lambda folder: (folder / "plots/train/b.csv").unlink(), "plots/train/b.csv: is missing"),
         (replaced("dvc.lock", A, "1" * 32), "b: data/a.txt has the hash"),
         (replaced("params.yaml", "x: 1", "x: 2"), "a: params.yaml: x is not what the stage ran with"),
         (replaced("dvc.lock", "numpy: '2'", "numpy: '3'"), "a: versions.yaml: numpy is not what the stage ran with"),
@@ -155,14 +161,35 @@ def test_a_stage_that_is_no_more_is_no_longer_published(project: Path) -> None:
     (project / "dvc.yaml").write_text(text[: text.index("  b:")])
     commit(project)
     assert publish_quick(project) == []
-    assert list(read_lock(project / "results/quick")) == ["a"]
-    assert not list((project / "results/quick").rglob("*.json"))[1:]
+    assert read_lock(project / "results/quick") == {}  # nothing of what is left is a result
+    assert not (project / "results/quick/metrics/b.json").exists()
+
+
+def test_a_stage_that_was_cut_short_stays_published_as_it_was(project: Path) -> None:
+    (project / "stages/b.py").write_text(FILES["stages/b.py"] + "# another\n")
+    here = commit(project)
+    workshop = open_workshop(project, "quick", here)
+    (workshop / "metrics/b.json").unlink()  # as `dla run` does before it starts a stage
+    before = read_lock(project / "results/quick")
+    assert publish(workshop, project / "results/quick", here, Times({}, {})) == []
+    assert read_lock(project / "results/quick") == before
+    assert find_breaks(project / "results/quick", project) == []
+
+
+def test_times_are_of_stages_that_have_run_since() -> None:
+    earlier = Times({"a": 1.0, "b": 2.0}, {"a": 1.0})
+    assert Times({"a": 1.0, "b": 3.0, "c": 4.0}, {"a": 1.0, "c": 0.0}).since(earlier) == Times({"b": 3.0, "c": 4.0}, {})
+
+
+def test_a_name_that_is_no_budget_has_to_say_which(project: Path) -> None:
+    with pytest.raises(UserError, match=r"^quik is no budget, and there is no results/quik/instead\.yaml"):
+        open_workshop(project, "quik", head(project))
 
 
 def test_settings_may_stand_in_the_place_of_those_of_the_project(project: Path) -> None:
     (project / "results/quick/instead.yaml").write_text("y: {z: 2, more: 3}\n")
     commit(project)
-    workshop = open_workshop(project, "quick")
+    workshop = open_workshop(project, "quick", head(project))
     found = YAML(typ="safe").load((workshop / "params.yaml").read_text())
     assert found == {"budget": "quick", "x": 1, "y": {"z": 2, "more": 3}}
 
@@ -170,7 +197,7 @@ def test_settings_may_stand_in_the_place_of_those_of_the_project(project: Path) 
 def test_nothing_is_published_of_what_is_not_committed(project: Path) -> None:
     (project / "params.yaml").write_text("budget: demo\nx: 2\ny: {z: 1}\n")
     with pytest.raises(UserError, match=r"params\.yaml is not committed"):
-        open_workshop(project, "quick")
+        open_workshop(project, "quick", head(project))
 
 
 # --- the published results of this project ---------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from dla.core.artifacts import read_tensors
+from dla.core.success import until_success
 from dla.models import mlp
 from dla.training.settings import Runtime, Tracking
 from dla.vision.seeds import TrainedRun, train_seeds
@@ -23,7 +24,8 @@ RUN = ImageRun(group="one", data="mnist", model=MODEL, seeds=(3, 1, 2), **TRAINI
 
 def train(run: ImageRun, digits: Path) -> TrainedRun:
     runtime = Runtime(device="cpu", precision="float32", compile="never", threads=1)
-    return train_seeds("x", run, digits, runtime, Tracking(tensorboard=False, wandb=False))
+    with until_success():  # which forgets checkpoints, so that the next training begins anew
+        return train_seeds("x", run, digits, runtime, Tracking(tensorboard=False, wandb=False))
 
 
 def written(trained: TrainedRun, folder: Path) -> dict[str, Path]:

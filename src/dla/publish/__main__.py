@@ -16,40 +16,46 @@ import sys
 from contextlib import chdir
 from pathlib import Path
 
+from dla.core.claim import claim
 from dla.core.errors import UserError
-from dla.publish.record import publish, results_of
+from dla.publish.chain import find_breaks
+from dla.publish.page import write_page
+from dla.publish.record import Times, publish, results_of
 from dla.publish.workshop import open_workshop
 from dla.repository import head
 from dla.verify.scratch import run_in
 
 DLA = ("-c", "from dla.cli.main import run; run()")
-INTERRUPTED = 130
 
 
 def main() -> int:
-    """Do what was asked for; the exit code is that of `dla run`."""
+    """Do what was asked for; the exit code is that of `dla run`, or 1 if what is published does not hang together."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="a budget, or another name whose instead.yaml says which")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help="with all they need; default: all")
     parser.add_argument("--jobs", default=None, metavar="N", help="as `dla run` takes it")
     options = parser.parse_intermixed_args()
-    root = Path.cwd()
-    commit, folder = head(root), results_of(root, options.name)
-    workshop = open_workshop(root, options.name)
     jobs = ["--jobs", options.jobs] if options.jobs else []
-    code = _run(workshop, root, ["params"]) or _run(workshop, root, ["run", "--keep-going", *jobs, *options.stages])
-    new = publish(workshop, folder, commit)
-    print(f"results/{options.name}: {', '.join(new) or 'nothing'} new of commit {commit[:9]}")
-    return code
+    with claim(f"results {options.name}"):
+        return _publish(options.name, ["run", "--keep-going", *jobs, *options.stages])
 
 
-def _run(workshop: Path, root: Path, command: list[str]) -> int:
-    """The exit code of a command of `dla` in the workshop, also where Ctrl-C has ended it."""
-    try:
-        with chdir(workshop):
-            return run_in(workshop, root, [*DLA, *command])
-    except KeyboardInterrupt:
-        return INTERRUPTED
+def _publish(name: str, command: list[str]) -> int:
+    root = Path.cwd()
+    commit, folder = head(root), results_of(root, name)
+    workshop = open_workshop(root, name, commit)
+    before = Times.read(workshop)
+    with chdir(workshop):
+        if code := run_in(workshop, root, [*DLA, "params"]):
+            return code
+        code = run_in(workshop, root, [*DLA, *command])
+    new = publish(workshop, folder, commit, Times.read(workshop).since(before))
+    print(f"{folder.relative_to(root)}: {', '.join(new) or 'nothing'} new of commit {commit[:9]}")
+    write_page(root)
+    breaks = find_breaks(folder, root)
+    for sentence in breaks:
+        print(sentence, file=sys.stderr)
+    return code or int(bool(breaks))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from dla.core.document import read_document
 from dla.core.errors import UserError
 from dla.core.parameters import PARAMS_FILE
-from dla.publish.record import RESULTS, Ran, read_lock, read_ran
+from dla.publish.record import FOLDERS, RESULTS, Ran, published_paths, read_lock, read_ran
 from dla.repository import contents
 
 VERSIONS = "versions.yaml"
@@ -36,9 +36,9 @@ def find_breaks(folder: Path, root: Path) -> list[str]:
     root : a clone of the project that has the commits they were made at
     """
     lock, ran = read_lock(folder), read_ran(folder)
-    params = read_document(folder / PARAMS_FILE)
+    params = read_document(folder / PARAMS_FILE) if lock else {}
     outs = {out["path"]: out["md5"] for entry in lock.values() for out in entry.get("outs", ())}
-    breaks = [*_lost_files(folder, outs)]
+    breaks = [*_lost_files(folder, outs, set(published_paths(lock)))]
     for name, entry in lock.items():
         if name not in ran:
             breaks.append(f"{name}: nothing says how it was run")
@@ -75,19 +75,18 @@ def _hash(path: str, known: Hashes) -> str | None:
     inside = {file.removeprefix(f"{path}/"): value for file, value in known.items() if file.startswith(f"{path}/")}
     if not inside:
         return None
-    ordered = sorted(inside, key=lambda file: PurePosixPath(file).parts)
-    listed = json.dumps([{"md5": inside[file], "relpath": file} for file in ordered], sort_keys=True)
+    listed = json.dumps([{"md5": inside[file], "relpath": file} for file in sorted(inside)], sort_keys=True)
     return f"{hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest()}.dir"
 
 
-def _lost_files(folder: Path, outs: Hashes) -> Iterator[str]:
-    """Published files that are not what a stage wrote."""
-    for path in sorted(folder.rglob("*")):
-        place = path.relative_to(folder).as_posix()
-        if path.is_file() and "/" in place:
-            found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-            if outs.get(place) != found:
-                yield f"{place}: no stage wrote it as it is"
+def _lost_files(folder: Path, outs: Hashes, wanted: set[str]) -> Iterator[str]:
+    """Published files that are not what a stage wrote, or are missing."""
+    there = {path.relative_to(folder).as_posix() for kept in FOLDERS for path in (folder / kept).rglob("*.*")}
+    for place in sorted(there | wanted):
+        if place not in there:
+            yield f"{place}: is missing"
+        elif outs.get(place) != hashlib.md5((folder / place).read_bytes(), usedforsecurity=False).hexdigest():
+            yield f"{place}: no stage wrote it as it is"
 
 
 def _look_up(content: Any, key: str) -> Any:
@@ -97,5 +96,5 @@ def _look_up(content: Any, key: str) -> Any:
 
 
 if __name__ == "__main__":
-    breaks = [break_ for folder in sorted(RESULTS.iterdir()) for break_ in find_breaks(folder, Path())]
+    breaks = [sentence for folder in sorted(RESULTS.iterdir()) for sentence in find_breaks(folder, Path())]
     sys.exit("\n".join(breaks) or None)

@@ -93,9 +93,10 @@ def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
         f"on {' and '.join(machines)}, a stage on one core."
     )
     if notes:
-        yield "\n".join(["The data were these:", "", *(f"- `{source}`: {note}." for source, note in notes.items())])
+        listed = [f"- `{source}`: {note}." for source, note in notes.items()]
+        yield "\n".join(["What was not as the laboratories had it, or as `params.yaml` says:", "", *listed])
     yield "### Beside the laboratories"
-    yield _systems(folder, params, whole, ran)
+    yield _systems(folder, params, whole, ran, notes)
     if chart := _against_time(folder, params, ran):
         yield from _block(chart, f"{folder.name}-minutes", figures)
     for module in CHAPTERS:
@@ -112,13 +113,13 @@ def _listed(names: list[str], noun: str) -> str:
     return f"{noun}{'s' * (len(names) > 1)} {', '.join(names)}"
 
 
-def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, Ran]) -> str:
+def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, Ran], notes: Mapping[str, str]) -> str:
     rows = []
     for system in SYSTEMS:
         if system.stage not in ran:
             continue
         value, n = system.measure(read_metrics(folder / system.file))
-        differs = changed(system.stage, params, whole)
+        differs = "; ".join(filter(None, [*_others(system.stage, params, notes), changed(system.stage, params, whole)]))
         rows.append(
             (
                 f"{system.title}<br>`dvc repro {system.stage}`",
@@ -127,10 +128,10 @@ def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, 
                 f"**{value}**",
                 n,
                 differs or "nothing",
-                _duration(ran[system.stage].seconds),
+                _duration(ran[system.stage]),
             )
         )
-    header = ("system", "the laboratory's settings", "its figure", "ours (95 % interval)", "n", "we cut", "wall time")
+    header = ("system", "the laboratory's settings", "its figure", "ours (95 % interval)", "n", "what differs", "time")
     return _table(Table("", header, rows))
 
 
@@ -138,21 +139,19 @@ def _against_time(folder: Path, params: Settings, ran: Mapping[str, Ran]) -> Cha
     """Accuracy on validation of the classifiers of CIFAR-10 against the minutes that they have been trained."""
     results, rows = Results(folder), []
     for name, run in params["train"].items():
-        seconds = ran[stage].seconds if (stage := f"train@{name}") in ran else None
+        seconds = ran[stage].cpu if (stage := f"train@{name}") in ran else None
         if run["data"] == "cifar10" and seconds is not None:
-            of_epoch = seconds / 60 / len(run["seeds"]) / run["epochs"]
-            rows += [
-                {**row, "minutes": of_epoch * row["epoch"]}
-                for row in results.rows(f"plots/train/{name}.csv", stage)
-                if row["split"] == "validation" and row["seed"] == run["seeds"][0]
-            ]
+            curves = [row for row in results.rows(f"plots/train/{name}.csv", stage) if row["split"] == "validation"]
+            of_epoch = seconds / 60 / len(curves)  # of all seeds
+            first = (row for row in curves if row["seed"] == run["seeds"][0])
+            rows += [{**row, "minutes": of_epoch * row["epoch"]} for row in first]
     if not rows:
         return None
     caption = (
-        "Accuracy on the validation pictures of CIFAR-10 against the minutes of one core: the wall time of the stage, "
+        "Accuracy on the validation pictures of CIFAR-10 against minutes of CPU: those of the whole stage on one core, "
         "shared out over its seeds and epochs. First seeds."
     )
-    axes = ("minutes", "minutes of one core"), ("accuracy", "accuracy (fraction of pictures)")
+    axes = ("minutes", "minutes of CPU, one core"), ("accuracy", "accuracy (fraction of pictures)")
     return Chart(caption, charts.curves(rows, *axes, known=palette(params)))
 
 
@@ -189,10 +188,23 @@ def with_best_lines(readme: str, lines: str) -> str:
     return f"{before}{mark}\n\n{lines}\n\n{end}{after}"
 
 
-def _duration(seconds: float | None) -> str:
+def _others(stage: str, params: Settings, notes: Mapping[str, str]) -> list[str]:
+    """Which sources of a stage's data and encoder are not what the laboratories had: those of which there is a note."""
+    section, _, name = stage.partition("@")
+    block = params.get({"repeats": "pair"}.get(section, section), {})
+    block = block.get(name, block)
+    block = block.get("first", block.get("frozen", block))
+    block = params["embed"].get(block.get("features"), block)
+    data = params["data"].get(block.get("data"), {})
+    used = [source for source in (block.get("encoder"), data.get("source")) if source in notes]
+    return [f"another `{source}`" for source in used]
+
+
+def _duration(ran: Ran) -> str:
+    seconds, how = (ran.cpu, "of CPU") if ran.cpu else (ran.seconds, "by the clock, beside another stage")
     if seconds is None:
         return "not measured"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.1f} min {how}" if seconds < 5400 else f"{seconds / 3600:.1f} h {how}"
 
 
 def _block(block: Block, name: str, figures: dict[str, Figure]) -> Iterator[str]:
@@ -241,20 +253,20 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def main() -> None:
-    """Write the page and its figures; figures that it has no more are removed."""
-    page = make_page(Path())
-    DRAWN.mkdir(exist_ok=True)
-    for old in DRAWN.glob("*.png"):
+def write_page(root: Path) -> None:
+    """Write the page, its figures, and the table of README; figures that the page has no more are removed."""
+    page = make_page(root)
+    (root / DRAWN).mkdir(exist_ok=True)
+    for old in (root / DRAWN).glob("*.png"):
         if old.name not in page.figures:
             old.unlink()
     for name, figure in page.figures.items():
-        (DRAWN / name).write_bytes(draw(figure))
-    readme = with_best_lines(README.read_text(encoding="utf-8"), best_lines(Path()))
+        (root / DRAWN / name).write_bytes(draw(figure))
+    readme = with_best_lines((root / README).read_text(encoding="utf-8"), best_lines(root))
     for path, text in ((PAGE, page.text), (README, readme)):
-        with atomic(path) as temporary:
+        with atomic(root / path) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    write_page(Path())

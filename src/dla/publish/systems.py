@@ -66,7 +66,8 @@ def slopes(metrics: Metrics) -> tuple[str, str]:
         between = f" ({' to '.join(f'{10 * end:+.2f}' for end in ends)})" if ends and None not in ends else ""
         name = kind.removesuffix("_cnn")
         said.append(f"{name} {10 * slope:+.2f}{between}" if slope is not None else f"{name} beyond float32")
-    return f"powers of ten per ten layers: {', '.join(said)}", f"{n} seed{'s' * (n > 1)}"
+    what = "gradient of the first convolution over the last's, no batch norm, powers of ten that ten layers more make"
+    return f"{what}: {', '.join(said)}", f"{n} seed{'s' * (n > 1)}"
 
 
 def labels(metrics: Metrics) -> tuple[str, str]:
@@ -78,8 +79,8 @@ def labels(metrics: Metrics) -> tuple[str, str]:
         f"{percent(sizes[size]['counted']['mean'])}"
         for size in ends
     ]
-    crossing = metrics["crossing"]["labels"]
-    return f"{'; '.join(said)}; {f'they cross at {count(crossing)}' if crossing else 'they do not cross'}", "10 draws"
+    crossing, draws = metrics["crossing"]["labels"], f"{sizes[ends[0]]['frozen']['n']} draws"
+    return f"{'; '.join(said)}; {f'they cross at {count(crossing)}' if crossing else 'they do not cross'}", draws
 
 
 def bits(metrics: Metrics) -> tuple[str, str]:
@@ -97,8 +98,9 @@ def returns(metrics: Metrics) -> tuple[str, str]:
         return f"{percent(rate['mean'])}{between} of episodes succeed", f"{seeds} seeds"
     found = metrics["return"]
     between = f" ({found['lower']:.1f} to {found['upper']:.1f})" if "lower" in found else ""
+    each = ", ".join(f"{one['greedy']['mean']:.0f}" for one in metrics["seeds"].values())
     solved = f", solved by {metrics['solved']} of {seeds}" if "solved" in metrics else ""
-    return f"{found['mean']:.1f}{between}{solved}", f"{seeds} seeds"
+    return f"{found['mean']:.1f}{between}{solved}", f"{seeds} seeds: {each}"
 
 
 SYSTEMS = (

@@ -6,48 +6,61 @@ import shutil
 from collections.abc import Mapping
 from contextlib import chdir
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from dvc.repo import Repo
 from dvc.utils.serialize import modify_yaml
 
 from dla.core.document import read_document
 from dla.core.errors import UserError
-from dla.core.parameters import PARAMS_FILE
-from dla.publish.record import INSTEAD, KEPT, LOCK, RESULTS, results_of
-from dla.repository import clone, git, head
+from dla.core.parameters import PARAMS_FILE, BudgetName
+from dla.publish.record import BY_HAND, FOLDERS, INSTEAD, LOCK, RESULTS, results_of
+from dla.repository import clone, git
 
 WORKSHOPS = Path(".results")  # below the project's root, ignored by git
 WRITTEN = ("metrics", "plots")  # folders that are committed with results of the default run
 
 
-def open_workshop(root: Path, name: str) -> Path:
-    """The clone at the commit that is checked out at `root`, with params.yaml set and the published results laid out.
+def open_workshop(root: Path, name: str, commit: str) -> Path:
+    """The clone at a commit, with params.yaml set and the published results laid out.
 
     It shares the project's cache, so that what either has run the other need not.
 
     Raises
     ------
     UserError
-        If something in the working tree is not committed, what is published apart.
+        If something in the working tree is not committed, what is published apart, or nothing says what NAME is.
     """
-    if changed := git(root, "status", "--porcelain", "--", ".", f":!{RESULTS}").decode().strip():
-        first = changed.splitlines()[0].split(maxsplit=1)[1]
-        raise UserError(f"{first} is not committed: results are published of a commit alone; commit it, or stash it")
+    instead = results_of(root, name) / INSTEAD
+    if name not in get_args(BudgetName) and not instead.exists():
+        raise UserError(f"{name} is no budget, and there is no {instead.relative_to(root)} that says of which it is")
+    _require_committed(root)
     place = root / WORKSHOPS / name
     if not place.exists():
         place.parent.mkdir(exist_ok=True)
-        clone(root, place)
+        new = place.with_name(f"{name}.new")
+        shutil.rmtree(new, ignore_errors=True)  # what a killed process has left of it
+        clone(root, new)
+        new.rename(place)
     git(place, "fetch", "--quiet", str(root), "HEAD")
-    git(place, "checkout", "--quiet", "--force", "--detach", head(root))
+    git(place, "checkout", "--quiet", "--force", "--detach", commit)
     with Repo(str(place)).config.edit("local") as config:
         config.setdefault("cache", {})["dir"] = Repo(str(root)).cache.local_cache_dir
     _lay_out(results_of(root, name), place)
     with chdir(place), modify_yaml(str(PARAMS_FILE)) as content:
         content["budget"] = name
-        if (instead := results_of(root, name) / INSTEAD).exists():
+        if instead.exists():
             _replace(content, read_document(instead))
     return place
+
+
+def _require_committed(root: Path) -> None:
+    by_hand = [f":(glob){RESULTS}/*/{file}" for file in BY_HAND]
+    changed = git(root, "status", "--porcelain", "--", ".", f":!{RESULTS}").decode()
+    changed += git(root, "status", "--porcelain", "--untracked-files=all", "--", *by_hand).decode()
+    if changed.strip():
+        first = changed.strip().splitlines()[0].split(maxsplit=1)[1]
+        raise UserError(f"{first} is not committed: results are published of a commit alone; commit it, or stash it")
 
 
 def _lay_out(published: Path, place: Path) -> None:
@@ -55,7 +68,7 @@ def _lay_out(published: Path, place: Path) -> None:
     (place / LOCK).unlink(missing_ok=True)
     for folder in WRITTEN:
         shutil.rmtree(place / folder, ignore_errors=True)
-    for folder in KEPT:
+    for folder in FOLDERS:
         if (published / folder).is_dir():
             shutil.copytree(published / folder, place / folder, dirs_exist_ok=True)
     if (published / LOCK).exists():

@@ -51,8 +51,9 @@ class Run:
         self.force = force
         self.durations = project.state / "durations.json"
         self.schedule = Schedule(plan.after, durations.read(self.durations), scarce)
-        self.interruptions = project.state / "interrupted.json"
-        self.interrupted = durations.read(self.interruptions)  # seconds of runs that were, since the stage last ended
+        # Of runs that were interrupted since the stage last ended: seconds, and of the CPU; of its last: of the CPU.
+        self.files = {name: project.state / f"{name}.json" for name in ("interrupted", "interrupted-cpu", "cpu")}
+        self.interrupted, self.interrupted_cpu, self.cpu = map(durations.read, self.files.values())
         self.seconds: dict[str, float] = {}  # of what has run
         self.has_failed = False
         self.signal = 0  # the one that asked for the end, once one has
@@ -92,6 +93,7 @@ class Run:
         for one in ended:
             if one.code != 0:
                 self.interrupted[one.name] = one.seconds + self.interrupted.get(one.name, 0.0)
+                self.interrupted_cpu[one.name] = (one.cpu or 0.0) + self.interrupted_cpu.get(one.name, 0.0)
         self._ended = [one for one in ended if one.code == 0]
         if self._ended:
             with self.project.locked():
@@ -99,7 +101,10 @@ class Run:
         self.project.close()
         with suppress(UserError):  # an estimate for the next run is lost, no result
             durations.write(self.durations, self.seconds)
-            durations.write(self.interruptions, self.interrupted)
+            for path, seconds in zip(
+                self.files.values(), (self.interrupted, self.interrupted_cpu, self.cpu), strict=True
+            ):
+                durations.write(path, seconds)
 
     def _is_closing(self) -> bool:
         """Whether nothing more is started."""
@@ -159,7 +164,8 @@ class Run:
             self._fail(ended.name, str(error))
             return
         self.seconds[ended.name] = ended.seconds + self.interrupted.get(ended.name, 0.0)
-        self.interrupted[ended.name] = 0.0
+        self.cpu[ended.name] = 0.0 if ended.cpu is None else ended.cpu + self.interrupted_cpu.get(ended.name, 0.0)
+        self.interrupted[ended.name] = self.interrupted_cpu[ended.name] = 0.0
         self.schedule.end(ended.name)
         self.screen.done(ended.name, ended.seconds)
 

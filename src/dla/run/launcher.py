@@ -60,6 +60,7 @@ class Job:
     began: float | None = None  # None: it waits for an earlier run's processes
     pid: int = 0
     process: subprocess.Popen[bytes] | None = None  # None: a fork
+    cpu: float | None = None  # seconds of a fork that has ended, with what it had started and waited for
 
 
 class Launcher:
@@ -118,7 +119,8 @@ class Launcher:
         self._signal(signal.SIGKILL)
         for job in self.jobs.values():
             self._wait(job)
-            self._tell({"ended": job.name, "code": 128 + signal.SIGKILL, "seconds": self._seconds(job)})
+            code = 128 + signal.SIGKILL
+            self._tell({"ended": job.name, "code": code, "seconds": self._seconds(job), "cpu": job.cpu})
         self.jobs = {}
 
     def _obey(self, message: Message) -> Script | None:
@@ -211,7 +213,7 @@ class Launcher:
 
     def _end(self, job: Job, code: int) -> None:
         del self.jobs[job.name]
-        self._tell({"ended": job.name, "code": code, "seconds": self._seconds(job)})
+        self._tell({"ended": job.name, "code": code, "seconds": self._seconds(job), "cpu": job.cpu})
         with contextlib.suppress(OSError):  # what it has left running on purpose is not to be waited for
             fcntl.flock(job.log, fcntl.LOCK_UN)
         os.close(job.log)
@@ -220,15 +222,17 @@ class Launcher:
         if job.process is not None:
             code = job.process.poll()
         else:
-            pid, status = os.waitpid(job.pid, os.WNOHANG)
+            pid, status, usage = os.wait4(job.pid, os.WNOHANG)
             code = os.waitstatus_to_exitcode(status) if pid else None
+            job.cpu = usage.ru_utime + usage.ru_stime if pid else None
         return code if code is None or code >= 0 else 128 - code
 
     def _wait(self, job: Job) -> None:
         if job.process is not None:
             job.process.wait()
         else:
-            os.waitpid(job.pid, 0)
+            _, _, usage = os.wait4(job.pid, 0)
+            job.cpu = usage.ru_utime + usage.ru_stime
 
     def _seconds(self, job: Job) -> float:
         return time.monotonic() - (job.began or time.monotonic())

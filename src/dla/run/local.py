@@ -15,6 +15,7 @@ import time
 import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,8 @@ class LocalExecutor:
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "ended" in message:
-            self._end(Ended(message["ended"], message["code"], message["seconds"], message.get("reason", "")))
+            ended = Ended(message["ended"], message["code"], message["seconds"], message.get("reason", ""))
+            self._end(replace(ended, cpu=message.get("cpu")))
         elif "began" in message:
             self._pids[message["began"]] = message["pid"]
         elif "waits" in message:

@@ -55,6 +55,7 @@ class Ended:
     code: int  # exit code as a shell gives it: 0 is success, 128 + n is signal n
     seconds: float  # that its commands took
     reason: str = ""  # one sentence, where it is not the command that failed: "its worker was lost"
+    cpu: float | None = None  # seconds of the processor, where they are known
 
 
 class Executor(Protocol):

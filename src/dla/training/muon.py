@@ -15,7 +15,8 @@ class Muon(Optimizer):
     """Updates of filters and hidden matrices are made orthogonal; Adam moves vectors and the last matrix, the head.
 
     torch.optim.Muon takes matrices alone. Filters are kept at one norm, the root of their number, as in airbench94_muon
-    (github.com/KellerJordan/cifar10-airbench): batch norm stands behind them, which undoes it.
+    (github.com/KellerJordan/cifar10-airbench): behind them should stand batch norm, which undoes that. Embeddings are
+    no matrices in this sense.
     """
 
     def __init__(self, model: nn.Module, settings: Training) -> None:
@@ -29,7 +30,6 @@ class Muon(Optimizer):
         defaults = {
             "momentum": settings.momentum,
             "beta2": settings.beta2,
-            "weight_decay": settings.weight_decay,
         }
         super().__init__(groups, defaults)
 
@@ -53,8 +53,6 @@ class Muon(Optimizer):
         update = orthogonalize(parameter.grad.add(average, alpha=momentum).flatten(1))
         if parameter.ndim > 2:
             parameter.mul_(len(parameter) ** 0.5 / parameter.norm())
-        else:
-            parameter.mul_(1 - group["lr"] * group["weight_decay"])
         parameter.add_(update.view_as(parameter), alpha=-group["lr"])
 
     def _adam(self, parameter: torch.Tensor, group: dict[str, Any]) -> None:
@@ -67,8 +65,6 @@ class Muon(Optimizer):
         mean = state["mean"].lerp_(parameter.grad, 1 - beta1)
         square = state["square"].lerp_(parameter.grad.square(), 1 - beta2)
         scale = (square / (1 - beta2 ** state["step"])).sqrt_().add_(1e-8)
-        if parameter.ndim > 1:
-            parameter.mul_(1 - group["lr"] * group["weight_decay"])
         parameter.addcdiv_(mean, scale, value=-group["lr"] / (1 - beta1 ** state["step"]))
 
 

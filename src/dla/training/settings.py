@@ -36,6 +36,8 @@ class Training:
     def __post_init__(self) -> None:
         if self.momentum and self.optimizer not in ("sgd", "muon"):
             raise ValueError(f"momentum = {self.momentum} is for optimizer: sgd and muon")
+        if self.weight_decay and self.optimizer == "muon":
+            raise ValueError(f"weight_decay = {self.weight_decay} is not for optimizer: muon, which keeps norms itself")
         if self.adam_share != 0.01 and self.optimizer != "muon":
             raise ValueError(f"adam_share = {self.adam_share} is for optimizer: muon alone")
         if self.beta2 != 0.999 and self.optimizer == "sgd":

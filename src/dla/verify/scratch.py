@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -88,22 +88,25 @@ def _lay_out_inputs(repo: Repo, addresses: Collection[str]) -> None:
 
 
 def _run(command: Collection[str], root: Path, copy: Path) -> None:
-    if run_in(copy, root, command) != 0:
+    code = run_in(copy, root, command)
+    if code in (-signal.SIGINT, 128 + signal.SIGINT):
+        raise KeyboardInterrupt
+    if code != 0:
         raise UserError("a stage could not be run anew; what it says stands above")
 
 
 def run_in(copy: Path, root: Path, command: Collection[str]) -> int:
     """Run a command of this Python in a clone of the project at `root`, with the clone's code; its exit code.
 
-    What it says goes to standard error.
+    What it says goes to standard error. Interrupted, it waits for the command, which has been interrupted as well.
     """
     paths = [str(copy / folder) for folder in imports_from(root)]
     paths += [before] if (before := os.environ.get("PYTHONPATH")) else []
     variables = os.environ | ({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})
-    code = subprocess.run([sys.executable, *command], env=variables, stdout=sys.stderr, check=False).returncode  # noqa: S603
-    if code in (-signal.SIGINT, 128 + signal.SIGINT):
-        raise KeyboardInterrupt
-    return code
+    with subprocess.Popen([sys.executable, *command], env=variables, stdout=sys.stderr) as process:  # noqa: S603
+        while True:
+            with suppress(KeyboardInterrupt):
+                return process.wait()
 
 
 def _compare(before: Repo, addresses: Collection[str]) -> list[Compared]:

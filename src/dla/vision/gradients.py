@@ -140,9 +140,11 @@ def gradient_metrics(recorded: list[Recorded], window: int) -> dict[str, Any]:
     for family in dict.fromkeys(r.family for r in recorded):
         members = [r for r in recorded if r.family == family]
         depths = {r.model.depth: r.layers for r in members}
-        dense = np.array([np.median(r.dense[-window:]) for r in members]).reshape(-1, len(depths))  # (seeds, depths)
-        ratios = np.array([np.median(r.first_to_last()[-window:]) for r in members]).reshape(-1, len(depths))
-        medians = {"dense": dense, "first_to_last": ratios}
+        measured = {"dense": [r.dense for r in members], "first_to_last": [r.first_to_last() for r in members]}
+        medians = {  # (seeds, depths)
+            name: np.array([float(np.median(values[-window:])) for values in of_nets]).reshape(-1, len(depths))
+            for name, of_nets in measured.items()
+        }
         metrics[family] = {
             name: {str(depth): _finite(np.median(column)) for depth, column in zip(depths, values.T, strict=True)}
             for name, values in medians.items()

@@ -102,7 +102,8 @@ def train_image_run(
     seed_everything(run.seed)
     model = build(run.model, input_shape, len(facts.classes))
     if isinstance(model, Looking):
-        model.look_at(next(ImageBatches(training.first(LOOKED_AT), facts, LOOKED_AT).epoch(0))[0])
+        looked_at = training.first(run.examples).first(LOOKED_AT)
+        model.look_at(next(ImageBatches(looked_at, facts, LOOKED_AT).epoch(0))[0])
     batches = ImageBatches(
         training.first(run.examples),
         facts,
