@@ -83,7 +83,7 @@ def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
     ran = read_ran(folder)
     params = read_parameters(folder / PARAMS_FILE)
     whole = read_parameters(folder / PARAMS_FILE, "full")
-    notes = read_document(folder / DATA) if (folder / DATA).exists() else {}
+    notes = _notes(folder)
     yield f"## {folder.name.capitalize().replace('-', ' ')}"
     machines = sorted({one.machine for one in ran.values()})
     commits = sorted({one.commit[:9] for one in ran.values()})
@@ -107,6 +107,12 @@ def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
             planes = _planes(folder) if module is features else []
             for number, block in enumerate([*chapter.blocks, *planes], start=1):
                 yield from _block(block, f"{folder.name}-{chapter.key}-{number}", figures)
+
+
+def _notes(folder: Path) -> dict[str, str]:
+    """What data.yaml says of sources."""
+    notes: dict[str, str] = read_document(folder / DATA) if (folder / DATA).exists() else {}
+    return notes
 
 
 def _listed(names: list[str], noun: str) -> str:
@@ -171,14 +177,15 @@ def _planes(folder: Path) -> list[Picture]:
 
 
 def best_lines(root: Path) -> str:
-    """The rows of README: the first budget that has each of `BEST` published."""
+    """The rows of README: those of `BEST`, each from the first folder that has it published."""
     rows = []
     for system in SYSTEMS:
         folder = next((path for path in _folders(root) if system.stage in read_ran(path)), None)
         if system.stage in BEST and folder is not None:
             value, n = system.measure(read_metrics(folder / system.file))
-            rows.append((system.title, system.theirs, value, n))
-    return _table(Table("", ("system", "laboratory", "ours (95 % interval)", "n"), rows))
+            others = _others(system.stage, read_parameters(folder / PARAMS_FILE), _notes(folder))
+            rows.append((system.title, system.theirs, value, n, folder.name, "; ".join(others)))
+    return _table(Table("", ("system", "laboratory", "ours (95 % interval)", "n", "budget", "not as theirs"), rows))
 
 
 def with_best_lines(readme: str, lines: str) -> str:
