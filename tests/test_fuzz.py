@@ -120,7 +120,7 @@ MODES = ("RGB", "L", "RGBA", "P", "1", "CMYK", "I;16", "F", "LA", "YCbCr", "LAB"
 
 def image_run(name: str = "mnist-mlp-64") -> dict[str, Any]:
     run = replace(PARAMS.train[name], model=mlp.Settings(family="mlp", widths=(3,)))
-    return asdict(run)
+    return asdict(run.trainings()[0])
 
 
 def write_image_classifier(path: Path) -> None:

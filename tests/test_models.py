@@ -50,7 +50,7 @@ MODELS: dict[str, ModelSettings] = {
     for family in FAMILIES.names()
     for changes in [{}, *VARIANTS.get(family, [])]
 }
-CONVOLUTIONAL = [name for name, model in MODELS.items() if model.family != "mlp"]
+CONVOLUTIONAL = [name for name, model in MODELS.items() if hasattr(build(model, SHAPE, 10), "features")]
 
 
 @pytest.mark.parametrize("name", MODELS)

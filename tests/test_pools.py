@@ -187,6 +187,7 @@ def kernels_of_torch(kernels: str, *imported: str) -> dict[str, str]:
 
 
 @pytest.mark.skipif(not has_avx2(), reason="torch chooses by itself where the processor has no AVX2")
+@pytest.mark.slow
 def test_kernels_of_torch_are_those_of_params_whether_a_stage_is_started_or_forked() -> None:
     """So none of the imports computes anything, after which it would be too late to choose."""
     imported = read_preload(ROOT / "pyproject.toml")

@@ -69,6 +69,7 @@ def test_killed_in_the_middle_of_an_epoch_it_ends_in_the_same_bits(run: Path) ->
     assert not any((run / ".checkpoints").iterdir())
 
 
+@pytest.mark.slow
 def test_killed_in_its_second_seed_it_does_not_train_the_first_again(run: Path, change: Change) -> None:
     change(run / "params.yaml", {"train.killed.seeds": [5, 6], "train.killed.epochs": 3})
     whole = run_stage("train", "killed")

@@ -164,6 +164,7 @@ def computing(files: Iterable[str]) -> set[str]:
     return {name for name in map(canonicalize_name, libraries) if name in LOCKED and name not in IDLE}
 
 
+@pytest.mark.slow
 def test_the_libraries_that_a_stage_computes_with_are_among_its_params() -> None:
     """Of one script all stages have the same."""
     used: dict[str, set[str]] = {}

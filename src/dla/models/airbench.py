@@ -40,8 +40,8 @@ def build(settings: Settings, input_shape: InputShape, classes: int) -> Airbench
 class Airbench(nn.Module):
     """Whitening, groups of two convolutions, the maximum over all places and a linear layer.
 
-    Of pictures of 32 pixels it is airbench94's net, whose last pooling is three wide. The map of evidence is exact but
-    for that maximum, which takes the strongest place for each channel.
+    Of pictures of 32 pixels it is airbench94's net, whose last pooling is three wide. It has no `features` that class
+    activation maps could take, as a maximum is no mean: it gets Grad-CAM.
     """
 
     def __init__(self, settings: Settings, input_shape: InputShape, classes: int) -> None:
@@ -67,17 +67,11 @@ class Airbench(nn.Module):
         filters = (directions / torch.sqrt(variances + FLOOR)).T.reshape(-1, channels, KERNEL, KERNEL)
         self.filters.copy_(torch.cat([filters, -filters]))
 
-    def features(self, images: torch.Tensor) -> torch.Tensor:  # (B, channels, H, W) -> (B, C, h, w)
-        out: torch.Tensor = self.groups(F.gelu(F.conv2d(images, self.filters, self.bias)))
-        return out
-
-    def classify(self, features: torch.Tensor) -> torch.Tensor:  # (B, C, h, w) -> (B, classes)
+    def forward(self, images: torch.Tensor) -> torch.Tensor:  # (B, channels, H, W) -> (B, classes)
+        features = self.groups(F.gelu(F.conv2d(images, self.filters, self.bias)))
         strongest = features.amax((2, 3))  # (B, C)
         logits: torch.Tensor = self.head(strongest) / strongest.shape[1]
         return logits
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:  # (B, channels, H, W) -> (B, classes)
-        return self.classify(self.features(images))
 
 
 class Group(nn.Module):

@@ -60,7 +60,7 @@ class Job:
     began: float | None = None  # None: it waits for an earlier run's processes
     pid: int = 0
     process: subprocess.Popen[bytes] | None = None  # None: a fork
-    cpu: float | None = None  # seconds of a fork that has ended, with what it had started and waited for
+    cpu: float | None = None  # seconds of its processes that have ended, with what they had started and waited for
 
 
 class Launcher:
@@ -219,20 +219,19 @@ class Launcher:
         os.close(job.log)
 
     def _exit_code(self, job: Job) -> int | None:
-        if job.process is not None:
-            code = job.process.poll()
-        else:
-            pid, status, usage = os.wait4(job.pid, os.WNOHANG)
-            code = os.waitstatus_to_exitcode(status) if pid else None
-            job.cpu = usage.ru_utime + usage.ru_stime if pid else None
+        code = self._wait(job, os.WNOHANG)
         return code if code is None or code >= 0 else 128 - code
 
-    def _wait(self, job: Job) -> None:
+    def _wait(self, job: Job, how: int = 0) -> int | None:
+        """The exit code of the job's process, negative after a signal, once it has one; its CPU seconds are noted."""
+        pid, status, usage = os.wait4(job.pid, how)
+        if not pid:
+            return None
+        job.cpu = (job.cpu or 0.0) + usage.ru_utime + usage.ru_stime
+        code = os.waitstatus_to_exitcode(status)
         if job.process is not None:
-            job.process.wait()
-        else:
-            _, _, usage = os.wait4(job.pid, 0)
-            job.cpu = usage.ru_utime + usage.ru_stime
+            job.process.returncode = code  # or it would ask for a process that is no more
+        return code
 
     def _seconds(self, job: Job) -> float:
         return time.monotonic() - (job.began or time.monotonic())
