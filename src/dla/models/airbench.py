@@ -67,8 +67,13 @@ class Airbench(nn.Module):
         filters = (directions / torch.sqrt(variances + FLOOR)).T.reshape(-1, channels, KERNEL, KERNEL)
         self.filters.copy_(torch.cat([filters, -filters]))
 
+    def whiten(self, images: torch.Tensor) -> torch.Tensor:  # (B, channels, H, W) -> (B, whitened, H - 1, W - 1)
+        """In float32: weak directions are small differences of pixels, of which bfloat16 leaves little but rounding."""
+        with torch.autocast(images.device.type, enabled=False):
+            return F.conv2d(images.float(), self.filters, self.bias)
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:  # (B, channels, H, W) -> (B, classes)
-        features = self.groups(F.gelu(F.conv2d(images, self.filters, self.bias)))
+        features = self.groups(F.gelu(self.whiten(images)))
         strongest = features.amax((2, 3))  # (B, C)
         logits: torch.Tensor = self.head(strongest) / strongest.shape[1]
         return logits
