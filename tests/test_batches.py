@@ -68,8 +68,8 @@ def test_inputs_have_mean_zero_and_deviation_one_under_the_statistics_of_the_dat
 
 def test_a_random_crop_is_a_shifted_window_of_the_padded_picture() -> None:
     images = torch.randint(1, 256, (200, 3, 8, 8), dtype=torch.uint8)
-    cropped = Augmentation(crop_padding=2)(images, torch.Generator().manual_seed(0))
-    padded = torch.nn.functional.pad(images, (2, 2, 2, 2))
+    cropped = Augmentation(crop_padding=2)(images, torch.zeros(200), torch.Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(images.float(), (2, 2, 2, 2), mode="reflect").byte()
     shifts = set()
     for picture, crop in zip(padded, cropped, strict=True):
         windows = [(y, x) for y in range(5) for x in range(5) if torch.equal(crop, picture[:, y : y + 8, x : x + 8])]
@@ -78,13 +78,32 @@ def test_a_random_crop_is_a_shifted_window_of_the_padded_picture() -> None:
     assert len(shifts) == 25
 
 
-def test_flipping_mirrors_about_half_of_the_pictures_left_to_right() -> None:
-    images = torch.randint(256, (400, 1, 4, 4), dtype=torch.uint8)
-    flipped = Augmentation(flip=True)(images, torch.Generator().manual_seed(0))
-    mirrored = sum(torch.equal(after, before.flip(-1)) for before, after in zip(images, flipped, strict=True))
-    kept = sum(torch.equal(after, before) for before, after in zip(images, flipped, strict=True))
-    assert mirrored + kept == 400
-    assert 150 < mirrored < 250
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_a_crop_may_reach_further_than_the_picture_is_wide(size: int) -> None:
+    images = torch.randint(256, (20, 3, size, size), dtype=torch.uint8)
+    cropped = Augmentation(crop_padding=64)(images, torch.zeros(20), torch.Generator().manual_seed(0))
+    assert cropped.shape == images.shape
+    for picture, crop in zip(images, cropped, strict=True):
+        assert set(crop.flatten().tolist()) <= set(picture.flatten().tolist())
+
+
+def test_flips_alternate_half_of_the_pictures_are_mirrored_in_odd_epochs_and_the_others_in_even_ones() -> None:
+    images = torch.randint(256, (400, 3, 4, 4), dtype=torch.uint8)
+    split = Split(images, torch.arange(400))
+    plain, flipping = (
+        ImageBatches(split, FACTS, 400, seed=1, augmentation=Augmentation(flip=f)) for f in (False, True)
+    )
+
+    def mirrored(epoch: int) -> set[int]:
+        (before, labels), (after, again) = next(plain.epoch(epoch)), next(flipping.epoch(epoch))
+        assert torch.equal(labels, again)
+        turned = (before.flip(-1) == after).all(dim=(1, 2, 3))
+        assert torch.equal(before[~turned], after[~turned])
+        return set(labels[turned].tolist())
+
+    assert 150 < len(mirrored(1)) < 250
+    assert mirrored(1) == mirrored(3)
+    assert mirrored(2) == set(range(400)) - mirrored(1)
 
 
 def test_an_epoch_changes_its_pictures_anew() -> None:

@@ -213,3 +213,17 @@ def test_the_net_of_the_speed_runs_whitens_what_it_has_looked_at() -> None:
     torch.testing.assert_close(variances, torch.eye(12), atol=0.3, rtol=0)  # weak directions are held down
     assert float(variances.diagonal()[-4:].min()) > 0.95  # strong ones are not
     torch.testing.assert_close(filters[:12], -filters[12:], atol=1e-5, rtol=0)
+
+
+def test_the_cnn_drops_whole_channels() -> None:
+    torch.manual_seed(0)
+    nets = [
+        build(cnn.Settings(family="cnn", widths=(32,), dropout=dropout), (3, 8, 8), 10).train()
+        for dropout in (0.5, 0.0)
+    ]
+    nets[1].load_state_dict(nets[0].state_dict())
+    images = torch.randn(16, 3, 8, 8)
+    dropped, whole = (net.features(images) for net in nets)  # type: ignore[operator]
+    gone = (dropped == 0).all(dim=(2, 3))
+    assert 150 < int(gone.sum()) < 362  # of 512
+    torch.testing.assert_close(dropped[~gone], 2 * whole[~gone])

@@ -13,7 +13,7 @@ from torch import nn
 
 from dla.core.parsing import STRICT
 from dla.core.values import Count, Fraction
-from dla.models.base.layers import Dropout, convolution
+from dla.models.base.layers import convolution
 from dla.models.base.registry import InputShape
 from dla.models.base.settings import ModelSettings
 
@@ -23,7 +23,7 @@ class Settings(ModelSettings):
     """Fully convolutional networks whose blocks each halve the picture, or more by a stride."""
 
     widths: Annotated[tuple[Count, ...], Field(min_length=1)]  # channels of the blocks
-    dropout: Fraction = 0.0  # in every block
+    dropout: Fraction = 0.0  # of channels, in every block
     kernel: Annotated[int, Field(ge=1, le=64)] = 3  # pixels, height and width of every filter
     stride: Annotated[int, Field(ge=1, le=64)] = 1  # pixels from one place of a filter to the next
     padding: Annotated[int, Field(ge=0, le=64)] = 1  # pixels of zeros around what a block convolves
@@ -48,6 +48,8 @@ def build(settings: Settings, input_shape: InputShape, classes: int) -> CNN:
 class CNN(nn.Module):
     """Blocks of convolution, batch norm, ReLU, dropout and max pooling, then a 1x1 convolution and global averaging.
 
+    Dropout is of whole channels, as the laboratory has it: of single entries, the pooling takes the largest of what is
+    left and scaled up, which batch norm learns and which is not there once dropout is off (docs/depth.md).
     As the last layer is linear in every place of the feature map, the map of class evidence before the averaging is
     the class activation map (Zhou et al., arXiv 1512.04150, section 2).
     """
@@ -73,6 +75,6 @@ class CNN(nn.Module):
 def _block(inputs: int, outputs: int, settings: Settings) -> nn.Sequential:
     return nn.Sequential(
         *convolution(inputs, outputs, kernel=settings.kernel, stride=settings.stride, padding=settings.padding),
-        *([Dropout(settings.dropout)] if settings.dropout else []),
+        *([nn.Dropout2d(settings.dropout)] if settings.dropout else []),
         nn.MaxPool2d(2, ceil_mode=True),  # a picture of one pixel stays one pixel
     )

@@ -23,7 +23,8 @@ class ImageTraining(Training):
     model: Model
     examples: Several | None = None  # the first of the shuffled training images; all if left out
     crop_padding: Annotated[int, Field(ge=0, le=64)] = 0  # pixels around the picture before a random crop
-    flip: bool = False  # mirror half of the training images
+    flip: bool = False  # mirror every training image in every other epoch
+    mirrored_views: bool = False  # of images that it is tested on, the mean of its answers to both ways round
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -34,6 +34,18 @@ class Looking(Protocol):
         """Set them from normalised pictures (N, C, H, W)."""
 
 
+class Mirrored(nn.Module):
+    """A classifier whose logits, once it is trained, are the means over a picture and its mirror image."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:  # (B, C, H, W) -> (B, classes)
+        logits: torch.Tensor = self.model(images)
+        return logits if self.training else (logits + self.model(images.flip(-1))) / 2
+
+
 CURVES = ("run", "seed", *COLUMNS[1:])
 
 
@@ -114,12 +126,13 @@ def train_image_run(
     flops = forward_flops(model, input_shape) * run.batch_size
     model.to(memory_format=torch.channels_last)
     data = batches, ImageBatches(validation, facts, EVALUATION_BATCH)
+    seen = Mirrored(model) if run.mirrored_views else model
     outcome = Job(name, run, [prepared], device, runtime, log).run(
-        model, data, flops, probe=probe(model) if probe else None
+        seen, data, flops, probe=probe(model) if probe else None
     )
     test, _ = read_split(prepared, "test", device)
     testing = ImageBatches(test, facts, EVALUATION_BATCH)
-    scores, predicted = evaluate(model, model, testing, CrossEntropy(), outcome.plan), predict(model, testing, outcome)
+    scores, predicted = evaluate(seen, seen, testing, CrossEntropy(), outcome.plan), predict(seen, testing, outcome)
     return TrainedClassifier(
         name, model, run, facts, input_shape, outcome, scores, test.labels.cpu().numpy(), predicted
     )
