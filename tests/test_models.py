@@ -9,6 +9,7 @@ import torch
 import torchvision
 from torch import nn
 
+from dla.models import cnn
 from dla.models.base.registry import build, count_parameters
 from dla.models.base.settings import FAMILIES, ModelSettings
 from dla.models.mlp import SkipBlock
@@ -217,10 +218,8 @@ def test_the_net_of_the_speed_runs_whitens_what_it_has_looked_at() -> None:
 
 def test_the_cnn_drops_whole_channels() -> None:
     torch.manual_seed(0)
-    nets = [
-        build(cnn.Settings(family="cnn", widths=(32,), dropout=dropout), (3, 8, 8), 10).train()
-        for dropout in (0.5, 0.0)
-    ]
+    some, none = (cnn.Settings(family="cnn", widths=(32,), dropout=dropout) for dropout in (0.5, 0.0))
+    nets = [build(settings, (3, 8, 8), 10).train() for settings in (some, none)]
     nets[1].load_state_dict(nets[0].state_dict())
     images = torch.randn(16, 3, 8, 8)
     dropped, whole = (net.features(images) for net in nets)  # type: ignore[operator]
