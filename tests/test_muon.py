@@ -61,7 +61,7 @@ def test_a_filter_is_set_to_its_norm_and_moves_by_the_orthogonal_update() -> Non
 
 def test_a_hidden_matrix_moves_by_the_orthogonal_update_of_its_momentum() -> None:
     model = net()
-    optimizer = build_optimizer(model, settings())
+    optimizer = build_optimizer(model, settings(weight_decay=0.5))
     hidden, average = model.get_parameter("hidden.weight"), torch.zeros(6, 32)
     for seed in (1, 2, 3):
         backward(model, seed)
@@ -69,7 +69,8 @@ def test_a_hidden_matrix_moves_by_the_orthogonal_update_of_its_momentum() -> Non
         average = 0.6 * average + gradient
         optimizer.step()
         optimizer.zero_grad()
-        torch.testing.assert_close(hidden, before - 0.1 * orthogonalize(gradient + 0.6 * average))
+        update = 0.2 * 32**0.5 * orthogonalize(gradient + 0.6 * average)  # of roots of mean squares about 0.2
+        torch.testing.assert_close(hidden, before * (1 - 0.1 * 0.5) - 0.1 * update)
 
 
 def test_vectors_and_the_head_move_as_torchs_adam_moves_them() -> None:
@@ -86,6 +87,21 @@ def test_vectors_and_the_head_move_as_torchs_adam_moves_them() -> None:
         ours.zero_grad()
     for name in rest:
         torch.testing.assert_close(ours.get_parameter(name), theirs.get_parameter(name), rtol=1e-5, atol=1e-6)
+
+
+def test_embeddings_move_as_adams_too_and_a_head_that_is_one_leaves_the_last_matrix_to_muon() -> None:
+    torch.manual_seed(0)
+    embedding, hidden, head = nn.Embedding(7, 5), nn.Linear(5, 5), nn.Linear(5, 7, bias=False)
+    head.weight = embedding.weight
+    model = nn.Sequential(embedding, hidden, head)
+    model(torch.arange(7)).square().mean().backward()
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    gradients = {name: gradient_of(model, name) for name in before}
+    build_optimizer(model, settings(adam_share=1.0)).step()
+    moved = {name: weight.detach() - before[name] for name, weight in model.named_parameters()}
+    torch.testing.assert_close(moved["0.weight"], -0.1 * gradients["0.weight"].sign(), rtol=1e-3, atol=1e-4)
+    update = 0.2 * 5**0.5 * orthogonalize(1.6 * gradients["1.weight"])
+    torch.testing.assert_close(moved["1.weight"], -0.1 * update, rtol=1e-4, atol=1e-6)
 
 
 def test_settings_of_muon_are_for_muon() -> None:

@@ -45,8 +45,6 @@ class LanguageModel(Training):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.optimizer == "muon":
-            raise ValueError("optimizer = 'muon' is for nets without embeddings")
         if self.width % self.heads:
             raise ValueError(f"width = {self.width} should be a multiple of heads = {self.heads}")
 

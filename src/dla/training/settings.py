@@ -25,8 +25,8 @@ class Training:
     last_rate: Fraction = 0.0  # share of the peak that cosine falls to
     momentum: Fraction = 0.0  # sgd and muon only; Nesterov's form
     beta2: Fraction = 0.999  # adam, adamw and muon's Adam only: how long squares of gradients are remembered
-    adam_share: Positive = 0.01  # muon only: of the learning rate, for what Adam moves beside it: vectors and the head
-    weight_decay: NonNegative = 0.0  # of matrices and filters; adamw's is decoupled
+    adam_share: Positive = 0.01  # muon only: of the learning rate, for what Adam moves: vectors, embeddings, the head
+    weight_decay: NonNegative = 0.0  # of matrices and filters; adamw's is decoupled, muon's too and of hidden matrices
     label_smoothing: Fraction = 0.0  # share of the target that is spread over all classes while training
     gradient_clip: Positive | None = None  # largest norm of the gradient
     # Weights of the epoch with the best accuracy on validation, or with the lowest loss there, or of the last.
@@ -36,8 +36,6 @@ class Training:
     def __post_init__(self) -> None:
         if self.momentum and self.optimizer not in ("sgd", "muon"):
             raise ValueError(f"momentum = {self.momentum} is for optimizer: sgd and muon")
-        if self.weight_decay and self.optimizer == "muon":
-            raise ValueError(f"weight_decay = {self.weight_decay} is not for optimizer: muon, which keeps norms itself")
         if self.adam_share != 0.01 and self.optimizer != "muon":
             raise ValueError(f"adam_share = {self.adam_share} is for optimizer: muon alone")
         if self.beta2 != 0.999 and self.optimizer == "sgd":
