@@ -93,7 +93,7 @@ def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
         f"on {' and '.join(machines)}, a stage on one core."
     )
     if notes:
-        listed = [f"- `{source}`: {note}." for source, note in notes.items()]
+        listed = [f"- `{source}`: {note}." for source, note in notes.items() if source in params["sources"]]
         yield "\n".join(["What was not as the laboratories had it, or as `params.yaml` says:", "", *listed])
     yield "### Beside the laboratories"
     yield _systems(folder, params, whole, ran, notes)
@@ -110,7 +110,7 @@ def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
 
 
 def _notes(folder: Path) -> dict[str, str]:
-    """What data.yaml says of sources."""
+    """What data.yaml says of sources, and of stages whose numbers need a word."""
     notes: dict[str, str] = read_document(folder / DATA) if (folder / DATA).exists() else {}
     return notes
 
@@ -125,7 +125,8 @@ def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, 
         if system.stage not in ran:
             continue
         value, n = system.measure(read_metrics(folder / system.file))
-        differs = "; ".join(filter(None, [*_others(system.stage, params, notes), changed(system.stage, params, whole)]))
+        differences = [*_others(system.stage, params, notes), changed(system.stage, params, whole)]
+        differs = "; ".join(filter(None, [*differences, notes.get(system.stage, "")]))
         rows.append(
             (
                 f"{system.title}<br>`dvc repro {system.stage}`",

@@ -2,7 +2,7 @@
 
 dvc.lock, params.yaml   what was run, and the hashes of all that went in and came out
 instead.yaml            settings that stood in the place of those of the project's params.yaml, and why: by hand
-data.yaml               what the data were, source by source: by hand
+data.yaml               what the data were, and what a number needs to be understood: by hand
 stages.json             per stage: commit, seconds, machine
 metrics/ plots/ data/   results; no picture or text of anybody, no weights
 """
