@@ -115,4 +115,5 @@ def short(algorithm: str, **changes: Any) -> AgentSettings:
     runs = load_params(ROOT / "params.yaml").agent.values()
     settings = replace(next(run for run in runs if run.algorithm == algorithm), **changes)
     update = build(settings, Place.of(settings).make(settings.copies)).steps_per_update
-    return replace(settings, steps=8 * update, episodes=3, points=2, validation_episodes=2, checkpoints=4)
+    few = {"episodes": 3, "points": 2, "validation_episodes": 2, "checkpoints": 4}
+    return replace(settings, steps=8 * update, **few | {"keep": "last"} | changes)

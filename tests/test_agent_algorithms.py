@@ -79,6 +79,7 @@ SOON = {"episodes": 5, "checkpoints": 4, "points": 7}
 KILLED = {
     **{algorithm: short(algorithm) for algorithm in ALGORITHMS.names()},
     **{f"{algorithm}, normalized": short(algorithm, **NORMALIZED) for algorithm in NORMALIZING},
+    "ppo, best": ppo(environment="CartPole-v1", steps=3200, keep="best", **SOON),
     "dqn, 3 steps": dqn(environment="CartPole-v1", steps=2400, n_steps=3, **SOON),
     "ppo, Navigation": ppo(environment="dla/Navigation-v0", steps=3200, **SOON),
     "ppo, Counter": ppo(environment="test/Counter-v0", steps=3200, **SOON),  # its state cannot be saved
@@ -120,6 +121,19 @@ def test_a_point_of_the_curve_is_the_agent_of_that_moment_over_complete_episodes
         assert row.items() >= again[row["policy"]].means().items()
     assert agent.rows[-2]["loss"] != ""
     assert agent.rows[-1]["loss"] == ""  # of the sampled actions nothing is learned
+
+
+@every_algorithm
+def test_the_point_with_the_highest_greedy_return_may_be_kept(algorithm: str) -> None:
+    settings = short(algorithm, points=8, learning_rate=0.3)  # a rate at which returns fall as often as they rise
+    last, best = (train_agent("agent", replace(settings, keep=keep), 1) for keep in ("last", "best"))
+    assert best.rows == last.rows
+    curve = {row["step"]: row["return"] for row in best.greedy_rows()}
+    assert curve[best.kept_at] == max(curve.values())
+    assert all(value < curve[best.kept_at] for step, value in curve.items() if step > best.kept_at)
+    again = judge(load_net(settings, best.weights, Path("agent")), settings, "validation", 1, best.kept_at)
+    assert float(np.mean(again["greedy"].returns)) == curve[best.kept_at]
+    assert last.kept_at == last.steps
 
 
 @every_algorithm

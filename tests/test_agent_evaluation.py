@@ -91,7 +91,8 @@ def agent_with(returns: list[float]) -> TrainedAgent:
         for i, value in enumerate(returns)
         for policy in ("greedy", "sampled")
     ]
-    return TrainedAgent(1, 100 * (len(returns) - 1), {}, rows, {})
+    steps = 100 * (len(returns) - 1)
+    return TrainedAgent(1, steps, steps, {}, rows, {})
 
 
 def test_solved_is_the_first_point_of_the_greedy_curve_that_reaches_the_threshold() -> None:

@@ -61,7 +61,7 @@ def metrics(settings: AgentSettings, agents: Sequence[TrainedAgent]) -> dict[str
         "seeds": {
             str(agent.seed): judged[agent.seed]
             | ({} if threshold is None else {"solved_at": agent.solved_at(threshold)})
-            | {"area": agent.area()}
+            | {"area": agent.area(), "kept_at": agent.kept_at}
             for agent in agents
         },
         "baselines": {policy: one.metrics() for policy, one in baselines(settings, agents[0].seed).items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -33,6 +33,7 @@ class AgentSettings:
     episodes: Count  # to judge the agent by: so many greedy and so many sampled ones, on seeds of their own
     points: Count  # of the learning curve, beside the one before training
     validation_episodes: Count  # at each point, greedy and as many sampled, on seeds that neither training nor test has
+    keep: Literal["best", "last"] = "last"  # weights of the point with the highest greedy return, or of the end
     max_episode_steps: Count = 1000  # of these, where the environment sets no limit (as Box2D's and MuJoCo's have it)
     checkpoints: Count  # times that a run is saved
 

@@ -29,6 +29,7 @@ class TrainedAgent:
 
     seed: int
     steps: int  # of all copies: those asked for, rounded to whole updates
+    kept_at: int  # step whose weights are kept
     weights: dict[str, NDArray[Any]]
     rows: list[dict[str, Any]]  # of the learning curve, one for each policy at every point
     evaluation: dict[str, Evaluation]  # greedy and sampled
@@ -70,9 +71,21 @@ def train_agent(name: str, settings: AgentSettings, seed: int) -> TrainedAgent:
             progress.advance(checkpoint)
     except UserError as error:
         raise UserError(f"agent.{name}: {error}") from None
+    if settings.keep == "best":
+        algorithm.net.load_state_dict(progress.best.weights)
     evaluation = judge(algorithm.net, settings, "test", seed)
     weights = {key: value.numpy() for key, value in algorithm.net.state_dict().items()}
-    return TrainedAgent(seed, progress.steps, weights, progress.rows, evaluation)
+    kept_at = progress.best.step if settings.keep == "best" else progress.steps
+    return TrainedAgent(seed, progress.steps, kept_at, weights, progress.rows, evaluation)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The point of the curve with the highest greedy return on the validation's seeds; of equals the last."""
+
+    mean: float  # return
+    step: int
+    weights: dict[str, torch.Tensor]
 
 
 class Progress:
@@ -89,6 +102,7 @@ class Progress:
         self.part = 0
         self.observations: NDArray[Any] = np.empty(0)  # of all copies, once the first part has begun
         self.rows: list[dict[str, Any]] = []
+        self.best = Best(-math.inf, 0, {})
         self.diagnostics: dict[str, list[float]] = {}  # of the updates since the last point
 
     def advance(self, checkpoint: Checkpoint) -> None:
@@ -138,6 +152,9 @@ class Progress:
             row = {"run": self.name, "seed": self.seed, "step": step, "policy": policy, **evaluation.means()}
             self.rows.append(row | (diagnostics if policy == "greedy" else dict.fromkeys(diagnostics, "")))
         self.diagnostics = {}
+        mean = float(np.mean(evaluations["greedy"].returns))
+        if mean >= self.best.mean:
+            self.best = Best(mean, step, {key: value.clone() for key, value in self.algorithm.net.state_dict().items()})
         returns = "  ".join(f"{policy} {np.mean(one.returns):8.2f}" for policy, one in evaluations.items())
         cut_off = sum(one.cut_off for one in evaluations.values())
         note = f"  {cut_off} episodes cut off after {Place.of(self.settings).limit:,} steps" if cut_off else ""
@@ -151,6 +168,7 @@ class Progress:
             "observations": self.observations,
             "part": self.part,
             "rows": self.rows,
+            "best": vars(self.best),
             "diagnostics": self.diagnostics,
         }
 
@@ -164,6 +182,7 @@ class Progress:
         self.environments.load_state_dict(state["environments"])
         self.observations = np.asarray(state["observations"])
         self.part, self.rows, self.diagnostics = state["part"], state["rows"], state["diagnostics"]
+        self.best = Best(**state["best"])
 
 
 def _mean(values: Sequence[float]) -> float | Literal[""]:
