@@ -202,7 +202,7 @@ def test_nothing_is_published_of_what_is_not_committed(project: Path) -> None:
 
 # --- the published results of this project ---------------------------------------------------------------------
 
-PUBLISHED = sorted(path for path in (ROOT / RESULTS).iterdir() if path.is_dir())
+PUBLISHED = sorted(path for path in (ROOT / RESULTS).iterdir() if read_ran(path))
 
 
 @pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
