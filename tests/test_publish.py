@@ -218,6 +218,9 @@ def test_every_number_of_the_page_and_of_readme_is_read_from_what_is_published()
     assert {path.name for path in (ROOT / DRAWN).iterdir()} == set(page.figures)
     readme = (ROOT / README).read_text()
     assert with_best_lines(readme, best_lines(ROOT)) == readme
+    pairs = [ran.cpu for name, ran in read_ran(ROOT / "results/quick").items() if name.startswith("pair@")]
+    row = next(line for line in page.text.splitlines() if "dvc repro repeats" in line)
+    assert f"{sum(pairs) / 60:.1f} min of CPU" in row  # type: ignore[arg-type]
     first = next(iter(page.figures.values()))
     assert draw(first).startswith(b"\x89PNG")
 

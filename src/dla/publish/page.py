@@ -135,7 +135,7 @@ def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, 
                 f"**{value}**",
                 n,
                 differs or "nothing",
-                _duration(ran[system.stage]),
+                _duration(system.stage, ran),
             )
         )
     header = ("system", "the laboratory's settings", "its figure", "ours (95 % interval)", "n", "what differs", "time")
@@ -208,10 +208,15 @@ def _others(stage: str, params: Settings, notes: Mapping[str, str]) -> list[str]
     return [f"another `{source}`" for source in used]
 
 
-def _duration(ran: Ran) -> str:
-    seconds, how = (ran.cpu, "of CPU") if ran.cpu else (ran.seconds, "by the clock, beside another stage")
-    if seconds is None:
+def _duration(stage: str, ran: Mapping[str, Ran]) -> str:
+    """How long a stage took; a comparison with the trainings that it compares."""
+    trainings = [one for name, one in ran.items() if stage == "repeats" and name.startswith("pair@")]
+    parts = [ran[stage], *trainings]
+    cpu, clock = ([getattr(one, kind) for one in parts] for kind in ("cpu", "seconds"))
+    known, how = (clock, "by the clock, beside another stage") if None in cpu else (cpu, "of CPU")
+    if None in known:
         return "not measured"
+    seconds = sum(known)
     return f"{seconds / 60:.1f} min {how}" if seconds < 5400 else f"{seconds / 3600:.1f} h {how}"
 
 
