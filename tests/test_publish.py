@@ -17,7 +17,7 @@ from dla.core.errors import UserError
 from dla.publish.chain import find_breaks
 from dla.publish.machine import this_machine
 from dla.publish.page import DRAWN, PAGE, README, best_lines, draw, make_page, with_best_lines
-from dla.publish.record import RESULTS, Times, publish, read_lock, read_ran
+from dla.publish.record import RESULTS, Times, publish, read_lock, read_ran, read_settings
 from dla.publish.workshop import open_workshop
 from dla.repository import head
 
@@ -123,8 +123,8 @@ A = "0cc175b9c0f1b6a831c399e269772661"  # the MD5 of the letter a
         (replaced("metrics/b.json", "1", "2"), "metrics/b.json: no stage wrote it as it is"),
         (lambda folder: (folder / "plots/train/b.csv").unlink(), "plots/train/b.csv: is missing"),
         (replaced("dvc.lock", A, "1" * 32), "b: data/a.txt has the hash"),
-        (replaced("params.yaml", "x: 1", "x: 2"), "a: params.yaml: x is not what the stage ran with"),
-        (replaced("dvc.lock", "numpy: '2'", "numpy: '3'"), "a: versions.yaml: numpy is not what the stage ran with"),
+        (replaced("dvc.lock", "x: 1", "x: 2"), "a: params.yaml: x is not what commit "),
+        (replaced("dvc.lock", "numpy: '2'", "numpy: '3'"), "a: versions.yaml: numpy is not what commit "),
         (replaced("stages.json", '"commit": "', '"commit": "0'), "is not in this repository"),
         (replaced("stages.json", '"a"', '"c"'), "a: nothing says how it was run"),
     ],
@@ -154,6 +154,23 @@ def test_what_has_not_changed_stays_of_the_commit_that_it_was_run_at(project: Pa
     assert after["b"].commit == other
     assert json.loads((project / "results/quick/metrics/b.json").read_text()) == {"b": 2}
     assert find_breaks(project / "results/quick", project) == []
+
+
+def test_a_setting_that_changed_later_is_that_which_the_stage_ran_with(project: Path) -> None:
+    """Of params.yaml and of instead.yaml: a stage that has not run again stays published."""
+    folder = project / "results/quick"
+    (folder / "instead.yaml").write_text("x: 2\n")
+    commit(project)
+    assert publish_quick(project) == ["a"]
+    commit(project)
+    (folder / "instead.yaml").write_text("x: 3\n")
+    (project / "params.yaml").write_text("budget: demo\nx: 4\ny: {z: 5}\n")
+    here = commit(project)
+    workshop = open_workshop(project, "quick", here)
+    assert publish(workshop, folder, here, Times({}, {})) == []
+    assert YAML(typ="safe").load((folder / "params.yaml").read_text()) == {"budget": "quick", "x": 3, "y": {"z": 5}}
+    assert read_settings(folder) == {"budget": "quick", "x": 2, "y": {"z": 1}}
+    assert find_breaks(folder, project) == []
 
 
 def test_a_stage_that_is_no_more_is_no_longer_published(project: Path) -> None:

@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from dla.core.document import read_document
 from dla.core.errors import UserError
 from dla.core.parameters import PARAMS_FILE
-from dla.publish.record import FOLDERS, RESULTS, Ran, published_paths, read_lock, read_ran
+from dla.publish.record import FOLDERS, INSTEAD, RESULTS, Ran, published_paths, read_lock, read_ran
+from dla.publish.workshop import put_instead
 from dla.repository import contents
 
 VERSIONS = "versions.yaml"
@@ -36,36 +37,47 @@ def find_breaks(folder: Path, root: Path) -> list[str]:
     root : a clone of the project that has the commits they were made at
     """
     lock, ran = read_lock(folder), read_ran(folder)
-    params = read_document(folder / PARAMS_FILE) if lock else {}
+    documents = cache(lambda commit: _documents(root, folder.name, commit))
     outs = {out["path"]: out["md5"] for entry in lock.values() for out in entry.get("outs", ())}
     breaks = [*_lost_files(folder, outs, set(published_paths(lock)))]
     for name, entry in lock.items():
         if name not in ran:
             breaks.append(f"{name}: nothing says how it was run")
             continue
-        breaks += [f"{name}: {problem}" for problem in _of_stage(entry, outs, params, ran[name], root)]
+        breaks += [f"{name}: {problem}" for problem in _of_stage(entry, outs, ran[name], root, documents)]
     return breaks
 
 
-def _of_stage(entry: Mapping[str, Any], outs: Hashes, params: Mapping[str, Any], ran: Ran, root: Path) -> Iterator[str]:
+def _documents(root: Path, name: str, commit: str) -> dict[str, Any]:
+    """params.yaml as it was taken under a name at a commit, and versions.yaml."""
+    instead = (RESULTS / name / INSTEAD).as_posix()
+    committed = contents(root, [str(PARAMS_FILE), VERSIONS, instead], commit)
+    read = {path: YAML(typ="safe").load(text.decode()) for path, text in committed.items()}
+    put_instead(read[str(PARAMS_FILE)], name, read.pop(instead, {}))
+    return read
+
+
+def _of_stage(
+    entry: Mapping[str, Any], outs: Hashes, ran: Ran, root: Path, documents: Callable[[str], Mapping[str, Any]]
+) -> Iterator[str]:
     """What does not fit of one stage's entry in dvc.lock."""
     code = [dep["path"] for dep in entry.get("deps", ()) if dep["path"].startswith(CODE)]
     try:
-        committed = contents(root, [*code, VERSIONS], ran.commit)
+        committed, settings = contents(root, code, ran.commit), documents(ran.commit)
     except UserError:
         yield f"commit {ran.commit} is not in this repository; if the clone is shallow: git fetch --unshallow"
         return
     files = {path: hashlib.md5(content, usedforsecurity=False).hexdigest() for path, content in committed.items()}
+    at = f"commit {ran.commit[:9]}"
     for dep in entry.get("deps", ()):
         known = files if dep["path"] in code else outs
         if (there := _hash(dep["path"], known)) != dep["md5"]:
-            where = f"commit {ran.commit[:9]}" if known is files else "what another stage wrote"
+            where = at if known is files else "what another stage wrote"
             yield f"{dep['path']} has the hash {dep['md5']}, and in {where} {there}"
-    versions = YAML(typ="safe").load(committed[VERSIONS].decode())
     for file, values in entry.get("params", {}).items():
         for key, value in values.items():
-            if _look_up(versions if file == VERSIONS else params, key) != value:
-                yield f"{file}: {key} is not what the stage ran with"
+            if _look_up(settings[file], key) != value:
+                yield f"{file}: {key} is not what {at} says"
 
 
 def _hash(path: str, known: Hashes) -> str | None:

@@ -18,8 +18,7 @@ import vl_convert
 
 from dla.core.artifacts import atomic, read_metrics
 from dla.core.document import read_document
-from dla.core.parameters import PARAMS_FILE, read_parameters
-from dla.publish.record import DATA, RESULTS, Ran, read_ran
+from dla.publish.record import DATA, RESULTS, Ran, read_ran, read_settings
 from dla.publish.systems import SYSTEMS
 from dla.report import agents, charts, depth, features, skips, verse
 from dla.report.chapter import Block, Chapter, Chart, Passage, Picture, Table
@@ -81,8 +80,7 @@ curves, parameters, and a `dvc.lock` whose hashes chain from the data through th
 
 def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
     ran = read_ran(folder)
-    params = read_parameters(folder / PARAMS_FILE)
-    whole = read_parameters(folder / PARAMS_FILE, "full")
+    params, whole = read_settings(folder), read_settings(folder, "full")
     notes = _notes(folder)
     yield f"## {folder.name.capitalize().replace('-', ' ')}"
     machines = sorted({one.machine for one in ran.values()})
@@ -184,7 +182,7 @@ def best_lines(root: Path) -> str:
         folder = next((path for path in _folders(root) if system.stage in read_ran(path)), None)
         if system.stage in BEST and folder is not None:
             value, n = system.measure(read_metrics(folder / system.file))
-            others = _others(system.stage, read_parameters(folder / PARAMS_FILE), _notes(folder))
+            others = _others(system.stage, read_settings(folder), _notes(folder))
             rows.append((system.title, system.theirs, value, n, folder.name, "; ".join(others)))
     return _table(Table("", ("system", "laboratory", "ours (95 % interval)", "n", "budget", "not as theirs"), rows))
 

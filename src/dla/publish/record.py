@@ -1,6 +1,6 @@
 """What is kept of a budget's results: results/NAME, a small copy of the workshop with a line about every stage.
 
-dvc.lock, params.yaml   what was run, and the hashes of all that went in and came out
+dvc.lock, params.yaml   what was run, and the hashes of all that went in and came out; params.yaml is the last run's
 instead.yaml            settings that stood in the place of those of the project's params.yaml, and why: by hand
 data.yaml               what the data were, and what a number needs to be understood: by hand
 stages.json             per stage: commit, seconds, machine
@@ -21,7 +21,7 @@ from dvc.utils.serialize import dump_yaml
 
 from dla.core.artifacts import atomic
 from dla.core.document import read_document
-from dla.core.parameters import PARAMS_FILE
+from dla.core.parameters import PARAMS_FILE, cut
 from dla.publish.machine import this_machine
 from dla.run import durations
 
@@ -91,6 +91,25 @@ def read_ran(folder: Path) -> dict[str, Ran]:
     if not (folder / STAGES).exists():
         return {}
     return {name: Ran(**facts) for name, facts in json.loads((folder / STAGES).read_text(encoding="utf-8")).items()}
+
+
+def read_settings(folder: Path, budget: str | None = None) -> dict[str, Any]:
+    """params.yaml, in which the blocks of published stages are as they ran with them, under a budget.
+
+    Parameters
+    ----------
+    budget : by default that in force
+    """
+    content = read_document(folder / PARAMS_FILE)
+    for entry in read_lock(folder).values():
+        for key, value in entry.get("params", {}).get(str(PARAMS_FILE), {}).items():
+            *blocks, last = key.split(".")
+            block = content
+            for name in blocks:
+                block = block.setdefault(name, {})
+            block[last] = value
+    settings: dict[str, Any] = cut(content, budget or content["budget"])
+    return settings
 
 
 def publish(workshop: Path, folder: Path, commit: str, times: Times) -> list[str]:

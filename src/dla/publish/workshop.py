@@ -48,10 +48,14 @@ def open_workshop(root: Path, name: str, commit: str) -> Path:
         config.setdefault("cache", {})["dir"] = Repo(str(root)).cache.local_cache_dir
     _lay_out(results_of(root, name), place)
     with chdir(place), modify_yaml(str(PARAMS_FILE)) as content:
-        content["budget"] = name
-        if instead.exists():
-            _replace(content, read_document(instead))
+        put_instead(content, name, read_document(instead) if instead.exists() else {})
     return place
+
+
+def put_instead(content: Any, name: str, settings: Mapping[str, Any]) -> None:
+    """Make of params.yaml's content what is run under NAME: that budget, unless instead.yaml has another."""
+    content["budget"] = name
+    _replace(content, settings)
 
 
 def _require_committed(root: Path) -> None:
