@@ -161,36 +161,32 @@ def _baselines(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _table(environment: str, runs: Judged) -> Table:
+    """Returns of every policy on test seeds, with what the environment says is solved, or is success, if it does."""
     first = next(iter(runs.values()))
+    solvable, ends_well = "threshold" in first, "success_rate" in first
+    header = ["policy", "steps", "seeds", "greedy return (95 % interval)", "sampled return"]
+    header += ["solved at step"] * solvable + ["success"] * ends_well
     rows = [_row(name, metrics) for name, metrics in runs.items()]
     for name, baseline in _baselines(first).items():
-        success = percent(baseline["success_rate"]) if "success_rate" in baseline else "not defined"
-        rows.append((name, "none", "none", _mean(baseline), "", "", success))
-    threshold = f"its published threshold is {first['threshold']:g}" if "threshold" in first else "it has no threshold"
-    caption = (
-        f"{environment}: episodes on test seeds, {threshold}. A seed has solved it at the first point of its curve "
-        "whose greedy validation episodes reach that. Intervals are over seeds, of the baselines over episodes."
-    )
-    returns = ("greedy return (95 % interval)", "sampled return")
-    header = ("policy", "steps", "seeds", *returns, "solved at step", "success")
-    return Table(caption, header, rows)
+        success = [percent(baseline["success_rate"])] if ends_well else []
+        rows.append((name, "none", "none", _mean(baseline), *[""] * (1 + solvable), *success))
+    caption = f"{environment}: episodes on test seeds. Intervals are over seeds, of the baselines over episodes."
+    if solvable:
+        caption += (
+            f" A seed has solved it at the first point of its curve whose greedy validation episodes reach its "
+            f"published threshold, {first['threshold']:g}."
+        )
+    return Table(caption, tuple(header), rows)
 
 
 def _row(name: str, metrics: dict[str, Any]) -> tuple[str, ...]:
     seeds = metrics["seeds"].values()
-    solved = [
-        "never" if seed["solved_at"] is None else count(seed["solved_at"]) for seed in seeds if "solved_at" in seed
-    ]
-    rate = metrics.get("success_rate")
-    return (
-        name,
-        count(metrics["steps"]),
-        str(len(seeds)),
-        _mean(metrics["return"]),
-        _mean(metrics["sampled_return"]),
-        "; ".join(solved) or "no threshold",
-        percent(rate["mean"]) if rate else "not defined",
-    )
+    returns = _mean(metrics["return"]), _mean(metrics["sampled_return"])
+    row: tuple[str, ...] = (name, count(metrics["steps"]), str(len(seeds)), *returns)
+    if "threshold" in metrics:
+        solved = (seed["solved_at"] for seed in seeds)
+        row = (*row, "; ".join("never" if step is None else count(step) for step in solved))
+    return (*row, percent(metrics["success_rate"]["mean"])) if "success_rate" in metrics else row
 
 
 def _mean(summary: dict[str, Any]) -> str:

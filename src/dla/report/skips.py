@@ -15,7 +15,7 @@ MEASURES = {  # of metrics/repeats.json: what they are called, and whether they 
     "test_accuracy": ("test accuracy", True),
     "best_validation_accuracy": ("best validation accuracy", True),
     "final_validation_accuracy": ("last validation accuracy", True),
-    "epochs_to_loss": ("epochs until the training loss is reached", False),
+    "epochs_to_loss": ("epochs until the training loss is {loss:g} or less", False),
     "loss_area": ("mean training loss over the epochs", False),
 }
 
@@ -32,7 +32,8 @@ def chapter(params: Settings, results: Results) -> Chapter:
     if repeats is not None:
         confidence, known = params["repeats"]["confidence"], palette(params)
         findings.append(_finding(repeats, labels, confidence))
-        blocks += [*_curves(results, known), _table(repeats, labels, confidence), *_groups(results, known)]
+        table = _table(repeats, labels, params["repeats"])
+        blocks += [*_curves(results, known), table, *_groups(results, known)]
     if by_depth is not None:
         findings += gradients.finding(by_depth)
         blocks += gradients.blocks(params, results, by_depth)
@@ -118,14 +119,14 @@ def _curves(results: Results, known: dict[str, str]) -> list[Block]:
     return [Chart("Training loss over the seeds: mean, and a standard deviation to either side.", spec)]
 
 
-def _table(repeats: dict[str, Any], labels: tuple[str, ...], confidence: float) -> Table:
-    seeds = repeats["test_accuracy"]["difference"]["n"]
+def _table(repeats: dict[str, Any], labels: tuple[str, ...], settings: Settings) -> Table:
+    seeds, confidence = repeats["test_accuracy"]["difference"]["n"], settings["confidence"]
     rows = []
     for key, (name, share) in MEASURES.items():
         found = repeats[key]["difference"]
         rows.append(
             (
-                name,
+                name.format(loss=settings["loss"]),
                 *(_mean(repeats[key][label], seeds, share=share) for label in labels),
                 _number(found["mean"], share=share, sign="+"),
                 _interval(found, share=share),

@@ -48,7 +48,8 @@ def _finding(trained: dict[str, dict[str, Any]], origins: dict[str, Origin]) -> 
     best: dict[Origin, str] = {}
     for name in sorted(trained, key=lambda name: trained[name]["validation"]["loss"]):
         best.setdefault(origins[name], name)
-    sentences = [_about_model(name, trained[name], title(origin)) for origin, name in best.items()]
+    first = dict.fromkeys(origins.values())  # as params.yaml has them
+    sentences = [_about_model(best[origin], trained[best[origin]], title(origin)) for origin in first]
     return " ".join(sentences) or NOTHING
 
 
