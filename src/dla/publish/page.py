@@ -91,7 +91,7 @@ def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
         f"on {' and '.join(machines)}, a stage on one core."
     )
     if notes:
-        listed = [f"- `{source}`: {note}." for source, note in notes.items() if source in params["sources"]]
+        listed = _said({source: note for source, note in notes.items() if source in params["sources"]})
         yield "\n".join(["What was not as the laboratories had it, or as `params.yaml` says:", "", *listed])
     yield "### Beside the laboratories"
     yield _systems(folder, params, whole, ran, notes)
@@ -123,7 +123,7 @@ def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, 
         if system.stage not in ran:
             continue
         value, n = system.measure(read_metrics(folder / system.file))
-        differences = [*_others(system.stage, params, notes), changed(system.stage, params, whole)]
+        differences = [_another(_others(system.stage, params, notes)), changed(system.stage, params, whole)]
         differs = "; ".join(filter(None, [*differences, notes.get(system.stage, "")]))
         rows.append(
             (
@@ -176,15 +176,19 @@ def _planes(folder: Path) -> list[Picture]:
 
 
 def best_lines(root: Path) -> str:
-    """The rows of README: those of `BEST`, each from the first folder that has it published."""
-    rows = []
+    """The rows of README: those of `BEST`, each from the first folder that has it published; and what they speak of."""
+    rows: list[tuple[str, ...]] = []
+    spoken: dict[str, str] = {}
     for system in SYSTEMS:
         folder = next((path for path in _folders(root) if system.stage in read_ran(path)), None)
         if system.stage in BEST and folder is not None:
             value, n = system.measure(read_metrics(folder / system.file))
-            others = _others(system.stage, read_settings(folder), _notes(folder))
-            rows.append((system.title, system.theirs, value, n, folder.name, "; ".join(others)))
-    return _table(Table("", ("system", "laboratory", "ours (95 % interval)", "n", "budget", "not as theirs"), rows))
+            notes = _notes(folder)
+            sources = _others(system.stage, read_settings(folder), notes)
+            spoken |= {source: notes[source] for source in sources}
+            rows.append((system.title, system.theirs, value, n, folder.name, _another(sources)))
+    header = ("system", "laboratory", "ours (95 % interval)", "n", "budget", "not as theirs")
+    return "\n".join([_table(Table("", header, rows)), *(["", *_said(spoken)] if spoken else [])])
 
 
 def with_best_lines(readme: str, lines: str) -> str:
@@ -202,8 +206,16 @@ def _others(stage: str, params: Settings, notes: Mapping[str, str]) -> list[str]
     block = block.get("first", block.get("frozen", block))
     block = params["embed"].get(block.get("features"), block)
     data = params["data"].get(block.get("data"), {})
-    used = [source for source in (block.get("encoder"), data.get("source")) if source in notes]
-    return [f"another `{source}`" for source in used]
+    return [source for source in (block.get("encoder"), data.get("source")) if source in notes]
+
+
+def _another(sources: list[str]) -> str:
+    return "; ".join(f"another `{source}`" for source in sources)
+
+
+def _said(notes: Mapping[str, str]) -> list[str]:
+    """What is said of sources, a line of a list each."""
+    return [f"- `{source}`: {note}." for source, note in notes.items()]
 
 
 def _duration(stage: str, ran: Mapping[str, Ran]) -> str:
