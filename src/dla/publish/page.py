@@ -12,12 +12,13 @@ import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import vl_convert
 
 from dla.core.artifacts import atomic, read_metrics
 from dla.core.document import read_document
+from dla.core.parameters import BudgetName
 from dla.publish.record import DATA, RESULTS, Ran, read_ran, read_settings
 from dla.publish.systems import SYSTEMS
 from dla.report import agents, charts, depth, features, skips, verse
@@ -66,7 +67,9 @@ def make_page(root: Path) -> Page:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in (root / RESULTS).iterdir() if read_ran(path))
+    """Those that publish something, budgets before what has another name."""
+    folders = (path for path in (root / RESULTS).iterdir() if read_ran(path))
+    return sorted(folders, key=lambda path: (path.name not in get_args(BudgetName), path.name))
 
 
 INTRODUCTION = """\
@@ -176,18 +179,18 @@ def _planes(folder: Path) -> list[Picture]:
 
 
 def best_lines(root: Path) -> str:
-    """The rows of README: those of `BEST`, each from the first folder that has it published; and what they speak of."""
+    """The rows of README: those of `BEST`, from every folder that has them published; and what they speak of."""
     rows: list[tuple[str, ...]] = []
     spoken: dict[str, str] = {}
     for system in SYSTEMS:
-        folder = next((path for path in _folders(root) if system.stage in read_ran(path)), None)
-        if system.stage in BEST and folder is not None:
-            value, n = system.measure(read_metrics(folder / system.file))
-            notes = _notes(folder)
-            sources = _others(system.stage, read_settings(folder), notes)
-            spoken |= {source: notes[source] for source in sources}
-            rows.append((system.title, system.theirs, value, n, folder.name, _another(sources)))
-    header = ("system", "laboratory", "ours (95 % interval)", "n", "budget", "not as theirs")
+        for folder in _folders(root) if system.stage in BEST else ():
+            if system.stage in read_ran(folder):
+                value, n = system.measure(read_metrics(folder / system.file))
+                notes = _notes(folder)
+                sources = _others(system.stage, read_settings(folder), notes)
+                spoken |= {source: notes[source] for source in sources if source not in spoken}
+                rows.append((system.title, system.theirs, value, n, folder.name, _another(sources)))
+    header = ("system", "laboratory", "ours (95 % interval)", "n", "run", "not as theirs")
     return "\n".join([_table(Table("", header, rows)), *(["", *_said(spoken)] if spoken else [])])
 
 
