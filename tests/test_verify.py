@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -243,6 +244,27 @@ def test_a_stage_that_fails_or_is_not_there_is_an_error(committed: Path) -> None
     done = verify(committed, "score")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1] == "error: a stage could not be run anew; what it says stands above"
+
+
+def test_a_termination_ends_the_command_in_the_clone_too(tmp_path: Path) -> None:
+    command = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+        "print('ready', flush=True)\n"
+        "signal.pause()\n"
+    )
+    (tmp_path / "dvc.yaml").touch()
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from dla.verify.scratch import run_in\n"
+        f"sys.exit(run_in(Path(), Path(), ['-c', {command!r}]))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        process.terminate()
+        assert process.wait() == 7
 
 
 def test_without_a_commit_there_is_nothing_to_compare_with(tmp_path: Path) -> None:

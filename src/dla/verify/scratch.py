@@ -98,15 +98,20 @@ def _run(command: Collection[str], root: Path, copy: Path) -> None:
 def run_in(copy: Path, root: Path, command: Collection[str]) -> int:
     """Run a command of this Python in a clone of the project at `root`, with the clone's code; its exit code.
 
-    What it says goes to standard error. Interrupted, it waits for the command, which has been interrupted as well.
+    What it says goes to standard error. Interrupted, it waits for the command, which has been interrupted as well;
+    a termination is passed on to it.
     """
     paths = [str(copy / folder) for folder in imports_from(root)]
     paths += [before] if (before := os.environ.get("PYTHONPATH")) else []
     variables = os.environ | ({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})
     with subprocess.Popen([sys.executable, *command], env=variables, stdout=sys.stderr) as process:  # noqa: S603
-        while True:
-            with suppress(KeyboardInterrupt):
-                return process.wait()
+        handler = signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
+        try:
+            while True:
+                with suppress(KeyboardInterrupt):
+                    return process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _compare(before: Repo, addresses: Collection[str]) -> list[Compared]:
