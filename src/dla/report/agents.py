@@ -176,7 +176,14 @@ def _table(environment: str, runs: Judged) -> Table:
             f" A seed has solved it at the first point of its curve whose greedy validation episodes reach its "
             f"published threshold, {first['threshold']:g}."
         )
+    if earlier := [name for name, metrics in runs.items() if _is_kept_earlier(metrics)]:
+        caption += f" Of {_listed(earlier)} it is the weights of the point that was best on validation that are tested."
     return Table(caption, tuple(header), rows)
+
+
+def _is_kept_earlier(metrics: dict[str, Any]) -> bool:
+    """Whether the weights of any seed are not those of its end."""
+    return any(seed["kept_at"] != metrics["steps"] for seed in metrics["seeds"].values())
 
 
 def _row(name: str, metrics: dict[str, Any]) -> tuple[str, ...]:
