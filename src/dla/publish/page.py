@@ -122,6 +122,7 @@ def _listed(names: list[str], noun: str) -> str:
 
 def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, Ran], notes: Mapping[str, str]) -> str:
     rows = []
+    command = "dvc repro " if folder.name == params["budget"] else f"make results BUDGET={folder.name} STAGES="
     for system in SYSTEMS:
         if system.stage not in ran:
             continue
@@ -130,7 +131,7 @@ def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, 
         differs = "; ".join(filter(None, [*differences, notes.get(system.stage, "")]))
         rows.append(
             (
-                f"{system.title}<br>`dvc repro {system.stage}`",
+                f"{system.title}<br>`{command}{system.stage}`",
                 system.settings,
                 system.theirs,
                 f"**{value}**",
