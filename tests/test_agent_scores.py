@@ -219,7 +219,8 @@ def trained(environment: str, algorithm: str, *scores: float) -> dict[str, Any]:
     for seed, (score, value) in enumerate(zip(scores, returns, strict=True), start=1):
         greedy = {"mean": value, "n": 50} | ({"success_rate": score} if succeeds else {})
         solved = {"solved_at": 1000 * seed if value >= place["threshold"] else None} if "threshold" in place else {}
-        seeds[str(seed)] = {"greedy": greedy, "sampled": {"mean": value - 1, "n": 50}, "area": value / 2} | solved
+        ended = {"area": value / 2, "kept_at": 1000}
+        seeds[str(seed)] = {"greedy": greedy, "sampled": {"mean": value - 1, "n": 50}} | ended | solved
     return {
         "environment": environment,
         "algorithm": algorithm,
@@ -397,6 +398,30 @@ def test_baselines_stand_beside_the_agents(tmp_path: Path) -> None:
     (chart,) = (block for block in blocks if block.kind == "chart" and block.caption.startswith("dla/Navigation-v0"))
     assert "Dashed: random actions, turn." in chart.caption
     assert "sampled" not in json.dumps(chart.spec)  # the curve is the greedy one
+
+
+def test_weights_that_are_not_those_of_the_end_are_said(tmp_path: Path) -> None:
+    metrics = several()
+    metrics["cartpole-dqn"]["seeds"]["3"]["kept_at"] = 400
+    captions = [block.caption for block in chapter(tmp_path, metrics).blocks if block.kind == "table"]
+    cartpole = next(caption for caption in captions if caption.startswith("CartPole-v1"))
+    assert cartpole.endswith(
+        "Of cartpole-dqn it is the weights of the point that was best on validation that are tested."
+    )
+    assert sum("best on validation" in caption for caption in captions) == 1
+
+
+def test_what_an_environment_does_not_define_has_no_column(tmp_path: Path) -> None:
+    tables = {}
+    for block in chapter(tmp_path, several()).blocks:
+        if block.kind == "table":
+            tables[block.caption.split(":")[0]] = block
+    assert {name: tables[name].header[5:] for name in ("CartPole-v1", "dla/Navigation-v0", "mine")} == {
+        "CartPole-v1": ("solved at step",),
+        "dla/Navigation-v0": ("success",),
+        "mine": (),
+    }
+    assert all(len(row) == len(table.header) for table in tables.values() for row in table.rows)
 
 
 def test_a_seed_that_was_solved_before_training_says_so(tmp_path: Path) -> None:
