@@ -127,7 +127,7 @@ def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, 
         if system.stage not in ran:
             continue
         value, n = system.measure(read_metrics(folder / system.file))
-        differences = [_another(_others(system.stage, params, notes)), changed(system.stage, params, whole)]
+        differences = [_another(_others(system.stage, params, notes)), _cuts(system.stage, params, whole)]
         differs = "; ".join(filter(None, [*differences, notes.get(system.stage, "")]))
         rows.append(
             (
@@ -202,15 +202,28 @@ def with_best_lines(readme: str, lines: str) -> str:
     return f"{before}{mark}\n\n{lines}\n\n{end}{after}"
 
 
-def _others(stage: str, params: Settings, notes: Mapping[str, str]) -> list[str]:
-    """Which sources of a stage's data and encoder are not what the laboratories had: those of which there is a note."""
+def _block_of(stage: str, params: Settings) -> Settings:
+    """The settings of a stage, of a comparison those of the first; empty where it has none."""
     section, _, name = stage.partition("@")
     block = params.get({"repeats": "pair"}.get(section, section), {})
     block = block.get(name, block)
-    block = block.get("first", block.get("frozen", block))
+    found: Settings = block.get("first", block.get("frozen", block))
+    return found
+
+
+def _others(stage: str, params: Settings, notes: Mapping[str, str]) -> list[str]:
+    """Which sources of a stage's data and encoder are not what the laboratories had: those of which there is a note."""
+    block = _block_of(stage, params)
     block = params["embed"].get(block.get("features"), block)
     data = params["data"].get(block.get("data"), {})
     return [source for source in (block.get("encoder"), data.get("source")) if source in notes]
+
+
+def _cuts(stage: str, params: Settings, whole: Settings) -> str:
+    """What the budget cuts of a stage and of the features that it takes."""
+    features = _block_of(stage, params).get("features")
+    stages = [stage, *([f"embed@{features}"] if features else [])]
+    return "; ".join(filter(None, (changed(one, params, whole) for one in stages)))
 
 
 def _another(sources: list[str]) -> str:
