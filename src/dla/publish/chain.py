@@ -76,7 +76,7 @@ def _of_stage(
             yield f"{dep['path']} has the hash {dep['md5']}, and in {where} {there}"
     for file, values in entry.get("params", {}).items():
         for key, value in values.items():
-            if _look_up(settings[file], key) != value:
+            if _look_up(settings.get(file), key) != value:
                 yield f"{file}: {key} is not what {at} says"
 
 

@@ -181,14 +181,14 @@ def _planes(folder: Path) -> list[Picture]:
 
 def best_lines(root: Path) -> str:
     """The rows of README: those of `BEST`, from every folder that has them published; and what they speak of."""
+    published = [(folder, read_ran(folder), read_settings(folder), _notes(folder)) for folder in _folders(root)]
     rows: list[tuple[str, ...]] = []
     spoken: dict[str, str] = {}
     for system in SYSTEMS:
-        for folder in _folders(root) if system.stage in BEST else ():
-            if system.stage in read_ran(folder):
+        for folder, ran, settings, notes in published if system.stage in BEST else ():
+            if system.stage in ran:
                 value, n = system.measure(read_metrics(folder / system.file))
-                notes = _notes(folder)
-                sources = _others(system.stage, read_settings(folder), notes)
+                sources = _others(system.stage, settings, notes)
                 spoken |= {source: notes[source] for source in sources if source not in spoken}
                 rows.append((system.title, system.theirs, value, n, folder.name, _another(sources)))
     header = ("system", "laboratory", "ours (95 % interval)", "n", "run", "not as theirs")
