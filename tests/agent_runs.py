@@ -68,9 +68,18 @@ class Seeds(Chain):
         return super().reset(seed=seed, options=options)
 
 
+class Unpaid(Chain):
+    """Its rewards are no numbers."""
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        observation, _, *ended, info = super().step(action)
+        return observation, float("nan"), *ended, info
+
+
 gymnasium.register("test/Chain-v0", entry_point=lambda **_: Chain(), max_episode_steps=20, reward_threshold=0.9)
 gymnasium.register("test/Counter-v0", entry_point=lambda **_: Counter(), max_episode_steps=3)
 gymnasium.register("test/Endless-v0", entry_point=lambda **_: Counter())
+gymnasium.register("test/Unpaid-v0", entry_point=lambda **_: Unpaid(), max_episode_steps=20)
 gymnasium.register("test/Seeds-v0", entry_point=lambda **_: Seeds(), max_episode_steps=20)
 
 

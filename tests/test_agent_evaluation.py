@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -124,6 +124,12 @@ def test_an_agent_that_diverged_is_an_error(run: AgentSettings, remedy: str) -> 
         train_agent("wild", run, seed=1)
     assert f"take a smaller learning_rate than {run.learning_rate}" in str(told.value)
     assert remedy in str(told.value)
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_rewards_that_are_no_numbers_are_an_error_before_any_training(keep: Literal["best", "last"]) -> None:
+    with pytest.raises(UserError, match="a return was no number at step 0 of seed 1: see that each reward is one"):
+        train_agent("unpaid", ppo(environment="test/Unpaid-v0", keep=keep), seed=1)
 
 
 # --- normalization --------------------------------------------------------------------------------------------

@@ -106,6 +106,24 @@ def test_flips_alternate_half_of_the_pictures_are_mirrored_in_odd_epochs_and_the
     assert mirrored(2) == set(range(400)) - mirrored(1)
 
 
+def test_cutout_leaves_each_picture_without_one_square_anywhere_in_it() -> None:
+    images = torch.randint(256, (400, 3, 5, 6), dtype=torch.uint8)
+    split = Split(images, torch.zeros(400, dtype=torch.int64))
+    (before, _), (after, _) = (
+        next(ImageBatches(split, FACTS, 400, 1, Augmentation(cutout=side)).epoch(1)) for side in (0, 2)
+    )
+    places = set()
+    for picture, cut in zip(before, after, strict=True):
+        gone = (picture != cut).any(0)
+        rows, columns = gone.any(1).nonzero().flatten().tolist(), gone.any(0).nonzero().flatten().tolist()
+        assert rows == [rows[0], rows[0] + 1]
+        assert columns == [columns[0], columns[0] + 1]
+        assert (cut[:, rows[0] : rows[0] + 2, columns[0] : columns[0] + 2] == 0).all()
+        assert torch.equal(cut[:, ~gone], picture[:, ~gone])
+        places.add((rows[0], columns[0]))
+    assert len(places) == 4 * 5
+
+
 def test_an_epoch_changes_its_pictures_anew() -> None:
     images = torch.randint(256, (8, 3, 8, 8), dtype=torch.uint8)
     batches = ImageBatches(Split(images, torch.arange(8)), FACTS, 8, seed=1, augmentation=Augmentation(2, True))

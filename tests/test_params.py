@@ -373,6 +373,7 @@ def test_every_setting_has_its_meaning_beside_it() -> None:
             {"train.cifar10-cnn.model.kernel": 9, "train.cifar10-cnn.model.padding": 0},
             "train.cifar10-cnn.model: kernel 9, stride 1 and padding 0 leave nothing of 32 pixels after 5 blocks",
         ),
+        ({"train.cifar10-cnn.cutout": 32}, "train.cifar10-cnn.cutout = 32 leaves nothing of 32 pixels"),
         (
             {
                 "train.imagenette-cnn": {

@@ -29,6 +29,7 @@ def run(project: Path, change: Change, digits: Path) -> Path:
         **{
             "schedule": "one-cycle",
             "crop_padding": 1,
+            "cutout": 3,
             "flip": True,
             "weight_decay": 0.01,
             "label_smoothing": 0.1,

@@ -108,7 +108,7 @@ def read_table(path: Path) -> list[dict[str, Any]]:
         raise UserError(f"{path}: is missing; `dvc repro` makes it") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: is not a table ({error}); `dvc checkout` or `dvc repro` restores it") from None
-    return [Contents({name: _number(cell) for name, cell in row.items()}, path) for row in rows]
+    return [Contents({name: parse_cell(cell) for name, cell in row.items()}, path) for row in rows]
 
 
 def parse_rows(lines: Iterable[str]) -> list[dict[str, str]]:
@@ -130,7 +130,8 @@ def parse_rows(lines: Iterable[str]) -> list[dict[str, str]]:
     return rows
 
 
-def _number(cell: str) -> int | float | str:
+def parse_cell(cell: str) -> int | float | str:
+    """The number that a cell of a table holds, or else its text."""
     for number in (int, float):
         try:
             return number(cell)

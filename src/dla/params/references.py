@@ -42,9 +42,12 @@ def _check_images(params: Params, file: str) -> None:
     }
     for place, training in trainings.items():
         _check_kind(f"{file}: {place}.data", training.data, ["images"], params)
+        size: int = params.data[training.data].image_size  # type: ignore[attr-defined]  # of kind images
+        if training.cutout >= size:
+            raise UserError(f"{file}: {place}.cutout = {training.cutout} leaves nothing of {size} pixels")
         if require_room := getattr(training.model, "require_room", None):
             try:
-                require_room(params.data[training.data].image_size)  # type: ignore[attr-defined]  # of kind images
+                require_room(size)
             except ValueError as error:
                 raise UserError(f"{file}: {place}.model: {error}") from None
     _check_kind(f"{file}: gradients.data", params.gradients.data, ["images"], params)

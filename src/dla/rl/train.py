@@ -153,6 +153,8 @@ class Progress:
             self.rows.append(row | (diagnostics if policy == "greedy" else dict.fromkeys(diagnostics, "")))
         self.diagnostics = {}
         mean = float(np.mean(evaluations["greedy"].returns))
+        if math.isnan(mean):
+            raise UserError(f"a return was no number at step {step:,} of seed {self.seed}: see that each reward is one")
         if mean >= self.best.mean:
             self.best = Best(mean, step, {key: value.clone() for key, value in self.algorithm.net.state_dict().items()})
         returns = "  ".join(f"{policy} {np.mean(one.returns):8.2f}" for policy, one in evaluations.items())

@@ -10,7 +10,7 @@ from enum import IntEnum
 from pathlib import PurePath
 from typing import Any
 
-from dla.core.artifacts import parse_rows
+from dla.core.artifacts import parse_cell, parse_rows
 from dla.core.contents import parse_object
 
 # float32 resolves 6e-8 of a number: sums of some thousand terms in another order agree to about this, and what a
@@ -105,7 +105,7 @@ def _table(file: str, committed: bytes, now: bytes) -> Compared:
     if before and before[0].keys() != after[0].keys():
         return Compared(file, Verdict.DIFFERENT, "has other columns")
     cells = [
-        (_judge(_number(cell), _number(new[name])), f"row {row}, {name}: {cell} → {new[name]}")
+        (_judge(parse_cell(cell), parse_cell(new[name])), f"row {row}, {name}: {cell} → {new[name]}")
         for row, (old, new) in enumerate(zip(before, after, strict=True), start=1)
         for name, cell in old.items()
     ]
@@ -129,15 +129,6 @@ def _judge(before: Any, after: Any) -> Verdict:
         is_close = math.isclose(before, after, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
         return Verdict.WITHIN if is_close else Verdict.DIFFERENT
     return Verdict.DIFFERENT
-
-
-def _number(cell: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(cell)
-        except ValueError:
-            pass
-    return cell
 
 
 def _leaves(content: Any, key: str = "") -> Iterator[tuple[str, Any]]:

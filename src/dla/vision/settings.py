@@ -24,6 +24,7 @@ class ImageTraining(Training):
     examples: Several | None = None  # the first of the shuffled training images; all if left out
     crop_padding: Annotated[int, Field(ge=0, le=64)] = 0  # pixels around the picture before a random crop
     flip: bool = False  # mirror every training image in every other epoch
+    cutout: Annotated[int, Field(ge=0, le=64)] = 0  # side in pixels of a square that training images are without
     mirrored_views: bool = False  # of images that it is tested on, the mean of its answers to both ways round
 
 

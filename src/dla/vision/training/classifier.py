@@ -121,7 +121,7 @@ def train_image_run(
         facts,
         run.batch_size,
         run.seed,
-        Augmentation(run.crop_padding, run.flip),
+        Augmentation(run.crop_padding, run.flip, run.cutout),
     )
     flops = forward_flops(model, input_shape) * run.batch_size
     model.to(memory_format=torch.channels_last)
