@@ -515,7 +515,11 @@ def test_the_budget_says_what_it_cuts() -> None:
     rows = {row[0]: row[1] for row in cuts(SETTINGS, WHOLE).rows}
     assert "steps 400000 → 320000" in rows["agent@cartpole-ppo"]
     assert "environment LunarLander-v3 → Acrobot-v1" in rows["agent@control-ppo"]
-    assert "first.epochs 20 → " in rows["pair"]
+    assert rows["pair"].count("epochs 20 → ") == 1  # of both contenders
+    other = {**SETTINGS, "pair": {**SETTINGS["pair"], "second": {**SETTINGS["pair"]["second"], "epochs": 7}}}
+    said = {row[0]: row[1] for row in cuts(other, WHOLE).rows}["pair"]
+    assert "first.epochs 20 → " in said
+    assert "second.epochs 20 → 7" in said
     assert not cuts(WHOLE, WHOLE).rows
 
 

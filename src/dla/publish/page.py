@@ -25,6 +25,7 @@ from dla.report import agents, charts, depth, features, skips, verse
 from dla.report.chapter import Block, Chapter, Chart, Passage, Picture, Table
 from dla.report.circumstances import changed
 from dla.report.colours import palette
+from dla.report.findings import specification
 from dla.report.results import Results, Settings
 from dla.report.statements import percent
 from dla.report.vega import VEGA_LITE
@@ -37,6 +38,10 @@ BEST = {
     "train@mnist-skip-mlp",
     "train@cifar10-skip-mlp",
     "train@cifar10-cnn",
+    "train@cifar10-plain-20",
+    "train@cifar10-plain-56",
+    "train@cifar10-residual-10",
+    "train@cifar10-residual-20",
     "train@cifar10-tuned",
     "repeats",
     "classify@logreg-lab",
@@ -61,8 +66,10 @@ class Page:
 
 def make_page(root: Path) -> Page:
     """The page of all that is published below `root`."""
+    folders = _folders(root)
     figures: dict[str, Figure] = {}
-    parts = [INTRODUCTION, *(part for folder in _folders(root) for part in _published(folder, figures))]
+    lead = _lead(folders[0], figures) if folders else ()
+    parts = [INTRODUCTION, *lead, *(part for folder in folders for part in _published(folder, figures))]
     return Page("\n\n".join(parts) + "\n", figures)
 
 
@@ -79,6 +86,13 @@ What this project finds on real data, beside what the laboratories report. This 
 `python -m dla.publish.page` from the files below `results/`, where `make results` keeps what it ran: metrics, small
 curves, parameters, and a `dvc.lock` whose hashes chain from the data through the code of a commit to every number here
 (`python -m dla.publish.chain` follows them)."""
+
+
+def _lead(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
+    """The first charts of this folder's chapters side by side, which README begins with."""
+    figures["findings.png"] = specification(read_settings(folder), folder)
+    yield f"![What the runs of {folder.name} find](results/findings.png)"
+    yield f"*The first charts of `{folder.name}`, each of which stands below in its chapter.*"
 
 
 def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
@@ -127,8 +141,8 @@ def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, 
         if system.stage not in ran:
             continue
         value, n = system.measure(read_metrics(folder / system.file))
-        differences = [_another(_others(system.stage, params, notes)), _cuts(system.stage, params, whole)]
-        differs = "; ".join(filter(None, [*differences, notes.get(system.stage, "")]))
+        differs = _differs(system.stage, params, whole, notes)
+        differs = "; ".join(filter(None, [differs, notes.get(system.stage, "")]))
         rows.append(
             (
                 f"{system.title}<br>`{command}{system.stage}`",
@@ -181,16 +195,20 @@ def _planes(folder: Path) -> list[Picture]:
 
 def best_lines(root: Path) -> str:
     """The rows of README: those of `BEST`, from every folder that has them published; and what they speak of."""
-    published = [(folder, read_ran(folder), read_settings(folder), _notes(folder)) for folder in _folders(root)]
+    published = [
+        (folder, read_ran(folder), read_settings(folder), read_settings(folder, "full"), _notes(folder))
+        for folder in _folders(root)
+    ]
     rows: list[tuple[str, ...]] = []
     spoken: dict[str, str] = {}
     for system in SYSTEMS:
-        for folder, ran, settings, notes in published if system.stage in BEST else ():
+        for folder, ran, settings, whole, notes in published if system.stage in BEST else ():
             if system.stage in ran:
                 value, n = system.measure(read_metrics(folder / system.file))
                 sources = _others(system.stage, settings, notes)
                 spoken |= {source: notes[source] for source in sources if source not in spoken}
-                rows.append((system.title, system.theirs, value, n, folder.name, _another(sources)))
+                differs = _differs(system.stage, settings, whole, notes)
+                rows.append((system.title, system.theirs, value, n, folder.name, differs))
     header = ("system", "laboratory", "ours (95 % interval)", "n", "run", "not as theirs")
     return "\n".join([_table(Table("", header, rows)), *(["", *_said(spoken)] if spoken else [])])
 
@@ -226,8 +244,10 @@ def _cuts(stage: str, params: Settings, whole: Settings) -> str:
     return "; ".join(filter(None, (changed(one, params, whole) for one in stages)))
 
 
-def _another(sources: list[str]) -> str:
-    return "; ".join(f"another `{source}`" for source in sources)
+def _differs(stage: str, params: Settings, whole: Settings, notes: Mapping[str, str]) -> str:
+    """Other sources than the laboratories', and what the budget cuts."""
+    others = [f"another `{source}`" for source in _others(stage, params, notes)]
+    return "; ".join(filter(None, [*others, _cuts(stage, params, whole)]))
 
 
 def _said(notes: Mapping[str, str]) -> list[str]:

@@ -54,10 +54,15 @@ def changed(stage: str, params: Settings, whole: Settings) -> str:
 
 
 def _changed(before: Settings, after: Settings) -> str:
-    """20 → 5 for every setting that is not the same."""
+    """20 → 5 for every setting that is not the same; of a comparison once, where both contenders have it alike."""
     old, new = flat(before), flat(after)
     names = [name for name in dict.fromkeys([*new, *old]) if old.get(name) != new.get(name)]
-    return "; ".join(f"{name} {_shown(old.get(name))} → {_shown(new.get(name))}" for name in names)
+    said = {name: f"{_shown(old.get(name))} → {_shown(new.get(name))}" for name in names}
+    for name in names:
+        contender, _, setting = name.partition(".")
+        if contender == "first" and said[name] == said.get(f"second.{setting}"):
+            said = {{name: setting}.get(key, key): what for key, what in said.items() if key != f"second.{setting}"}
+    return "; ".join(f"{name} {what}" for name, what in said.items())
 
 
 BY_NAME = ("train", "embed", "tfidf", "classify", "labels", "finetune", "tsne", "rank", "lm", "agent")
