@@ -90,10 +90,10 @@ def cluster(farm: Farm) -> Farm:
     return farm
 
 
-def run_stage(script: str, name: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_stage(script: str, *names: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a stage script of the scratch project as a user would."""
     return subprocess.run(
-        [sys.executable, f"stages/{script}.py", name],
+        [sys.executable, f"stages/{script}.py", *names],
         capture_output=True,
         text=True,
         env=os.environ | environment,

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dla.training.checkpoint import read_state
+
 from .conftest import run_stage
 
 Change = Callable[[Path, dict[str, object]], None]
@@ -43,6 +45,18 @@ def results(project: Path) -> list[bytes]:
     return [(project / path).read_bytes() for path in RESULTS]
 
 
+def kill_after(said: str, times: int, stage: str, *names: str) -> None:
+    """Run a stage and kill it once so many of its lines have begun with what is said."""
+    with subprocess.Popen([sys.executable, f"stages/{stage}.py", *names], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            times -= line.startswith(said)
+            if times == 0:
+                process.kill()
+                break
+        assert process.wait() == -9
+
+
 def test_killed_in_the_middle_of_an_epoch_it_ends_in_the_same_bits(run: Path) -> None:
     whole = run_stage("train", "killed")
     assert whole.returncode == 0, whole.stderr
@@ -51,14 +65,7 @@ def test_killed_in_the_middle_of_an_epoch_it_ends_in_the_same_bits(run: Path) ->
     for path in RESULTS:
         (run / path).unlink()
 
-    process = subprocess.Popen([sys.executable, "stages/train.py", "killed"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    for line in process.stdout:
-        if line.startswith("epoch 2/8"):  # the third epoch is under way
-            process.kill()
-            break
-    assert process.wait() == -9
-    process.stdout.close()
+    kill_after("epoch", 2, "train", "killed")  # in its third epoch
     assert not any((run / path).exists() for path in RESULTS)
     assert any((run / ".checkpoints").iterdir())
 
@@ -77,16 +84,7 @@ def test_killed_in_its_second_seed_it_does_not_train_the_first_again(run: Path, 
     assert whole.returncode == 0, whole.stderr
     expected = results(run)
 
-    process = subprocess.Popen([sys.executable, "stages/train.py", "killed"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    epochs = 0
-    for line in process.stdout:
-        epochs += line.startswith("epoch")
-        if epochs == 4:  # the second seed's second epoch is under way
-            process.kill()
-            break
-    assert process.wait() == -9
-    process.stdout.close()
+    kill_after("epoch", 4, "train", "killed")  # in the second epoch of its second seed
 
     resumed = run_stage("train", "killed")
     assert resumed.returncode == 0, resumed.stderr
@@ -96,14 +94,7 @@ def test_killed_in_its_second_seed_it_does_not_train_the_first_again(run: Path, 
 
 
 def test_a_checkpoint_of_other_settings_is_not_resumed(run: Path, change: Change) -> None:
-    process = subprocess.Popen([sys.executable, "stages/train.py", "killed"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    for line in process.stdout:
-        if line.startswith("epoch 1/8"):
-            process.kill()
-            break
-    process.wait()
-    process.stdout.close()
+    kill_after("epoch", 1, "train", "killed")
     change(run / "params.yaml", {"train.killed.learning_rate": 0.001})
     other = run_stage("train", "killed")
     assert other.returncode == 0, other.stderr
@@ -129,20 +120,34 @@ def test_a_pair_killed_in_its_second_net_ends_in_the_same_bits(run: Path, change
     for path in PAIR_RESULTS:
         (run / path).unlink()
 
-    process = subprocess.Popen([sys.executable, "stages/pair.py", "7"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    epochs = 0
-    for line in process.stdout:
-        epochs += line.startswith("epoch")
-        if epochs == 4:  # the second net's second epoch is under way
-            process.kill()
-            break
-    assert process.wait() == -9
-    process.stdout.close()
+    kill_after("epoch", 4, "pair", "7")  # in the second epoch of its second net
     assert not any((run / path).exists() for path in PAIR_RESULTS)
 
     resumed = run_stage("pair", "7")
     assert resumed.returncode == 0, resumed.stderr
     assert 1 <= sum(line.startswith("epoch") for line in resumed.stdout.splitlines()) <= 2
     assert [(run / path).read_bytes() for path in PAIR_RESULTS] == expected
+    assert not any((run / ".checkpoints").iterdir())
+
+
+GRADIENTS = ("metrics/gradients.json", "plots/gradients/dense.csv", "plots/gradients/layers.csv")
+
+
+@pytest.mark.slow
+def test_gradients_killed_after_some_nets_end_in_the_same_bits(run: Path, change: Change) -> None:
+    study = {"data": "mnist", "depths": [2, 3], "width": 4, "seeds": [1, 2], "steps": 12, "window": 2, "batch_size": 8}
+    change(run / "params.yaml", {f"gradients.{key}": value for key, value in study.items()})
+    whole = run_stage("gradients")
+    assert whole.returncode == 0, whole.stderr
+    expected = [(run / path).read_bytes() for path in GRADIENTS]
+    for path in GRADIENTS:
+        (run / path).unlink()
+
+    kill_after("plain_cnn", 5, "gradients")
+    (state,) = (run / ".checkpoints").rglob("state.safetensors")
+    assert 5 <= len(read_state(state)["state"]["nets"]) < 32
+    resumed = run_stage("gradients")
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stdout == whole.stdout
+    assert [(run / path).read_bytes() for path in GRADIENTS] == expected
     assert not any((run / ".checkpoints").iterdir())

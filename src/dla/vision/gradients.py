@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice, product
 from pathlib import Path
 from statistics import fmean
@@ -17,6 +17,7 @@ from torch import nn
 from dla.models.base.registry import build
 from dla.models.deep_cnn import Settings
 from dla.statistics.outcomes import student
+from dla.training.checkpoint import Checkpoint
 from dla.training.epoch import CrossEntropy, train_epoch
 from dla.training.optim import Steps, build_optimizer
 from dla.training.runtime import Plan, seed_everything, start
@@ -67,18 +68,24 @@ MAP_STEPS = 16  # columns of the heat map: more make the committed table larger 
 def study_gradients(study: GradientStudy, prepared: Path, runtime: Runtime) -> list[Recorded]:
     """Train plain and residual nets of every depth on the same batches and record every layer's gradient, seed by seed.
 
-    In float32: the question is how small gradients become, and bfloat16 keeps three digits of them.
+    In float32: the question is how small gradients become, and bfloat16 keeps three digits of them. Of a killed run
+    the nets that it had trained are kept.
     """
     device = start(runtime)
     split, facts = read_split(prepared, "train", device)
     _, channels, height, width = split.images.shape
+    checkpoint = Checkpoint({"gradients": asdict(study), "device": device.type}, [prepared])
+    kept = (checkpoint.load() or {"nets": []})["nets"]  # dense gradients and norms of those that are trained
     recorded = []
-    for seed, settings in product(study.seeds, nets(study)):
-        batches = ImageBatches(split, facts, study.batch_size, seed, Augmentation())
-        seed_everything(seed)
-        model = build(settings, (channels, height, width), len(facts.classes))
-        model = model.to(device).to(memory_format=torch.channels_last)
-        dense, norms = record(model, endless(batches), study)
+    for number, (seed, settings) in enumerate(product(study.seeds, nets(study))):
+        if number == len(kept):
+            batches = ImageBatches(split, facts, study.batch_size, seed, Augmentation())
+            seed_everything(seed)
+            model = build(settings, (channels, height, width), len(facts.classes))
+            model = model.to(device).to(memory_format=torch.channels_last)
+            kept.append(record(model, endless(batches), study))
+            checkpoint.save({"nets": kept})
+        dense, norms = kept[number]
         recorded.append(Recorded(settings, seed, dense, norms))
         where = f"{recorded[-1].family}, depth {settings.depth}, seed {seed}"
         print(f"{where}: {dense[-1]:.2e} at the last step", flush=True)
