@@ -21,7 +21,7 @@ from dla.core.artifacts import read_table
 from dla.core.errors import UserError
 from dla.core.parameters import read_parameters
 from dla.params.file import load_params
-from dla.report.findings import specification
+from dla.publish.findings import specification
 from dla.site.drawn import file_name
 from dla.site.tables import with_tables
 

@@ -224,7 +224,12 @@ def test_what_makes_gradients_vanish_follows_the_metrics(
     assert chapter.finding.startswith("In the plain net of depth 50 without batch norm")
     assert words in chapter.finding
     (table,) = (block for block in chapter.blocks if isinstance(block, Table))
-    assert table.rows[0][1:] == ("1", f"{by_default:.2g}", "0.1-fold")
+    assert table.rows[0] == (
+        "plain net, without batch norm, PyTorch's default initialisation",
+        "1",
+        f"{by_default:.2g}",
+        "0.1",
+    )
 
 
 def test_mean_and_variance_of_every_group_are_drawn(tmp_path: Path) -> None:

@@ -19,13 +19,13 @@ import vl_convert
 from dla.core.artifacts import atomic, read_metrics
 from dla.core.document import read_document
 from dla.core.parameters import BudgetName
+from dla.publish.findings import specification
 from dla.publish.record import DATA, RESULTS, Ran, read_ran, read_settings
 from dla.publish.systems import SYSTEMS
 from dla.report import agents, charts, depth, features, skips, verse
 from dla.report.chapter import Block, Chapter, Chart, Passage, Picture, Table
 from dla.report.circumstances import changed
 from dla.report.colours import palette
-from dla.report.findings import specification
 from dla.report.results import Results, Settings
 from dla.report.statements import percent
 from dla.report.vega import VEGA_LITE

@@ -65,7 +65,7 @@ def _table(measured: dict[str, Any]) -> Table:
     families = {name: found for name, found in measured.items() if isinstance(found, dict)}
     depths = list(dict.fromkeys(depth for found in families.values() for depth in found["first_to_last"]))
     rows = [
-        (name, *(_shown(found["first_to_last"].get(depth)) for depth in depths), _factor(found))
+        (_said(name), *(_shown(found["first_to_last"].get(depth)) for depth in depths), _factor(found))
         for name, found in families.items()
     ]
     seeds = max((found.get("n", 1) for found in families.values()), default=1)
@@ -84,7 +84,14 @@ def _factor(found: dict[str, Any]) -> str:
     if slope is None:
         return ""
     interval = " to ".join(f"{10 ** (10 * end):.2g}" for end in ends)
-    return f"{10 ** (10 * slope):.2g}-fold{f' ({interval})' if interval else ''}"
+    return f"{10 ** (10 * slope):.2g}{f' ({interval})' if interval else ''}"
+
+
+def _said(family: str) -> str:
+    """The metrics' name of nets that differ in depth alone, in words."""
+    for name, words in INITIALISATIONS.items():
+        family = family.replace(f"{name} initialisation", words)
+    return family.replace("_cnn", " net")
 
 
 def _shown(ratio: float | None) -> str:

@@ -1,6 +1,6 @@
 """The picture at the top of README: what the default run shows, in charts of the report.
 
-    python -m dla.report.findings docs/findings.png
+    python -m dla.publish.findings docs/findings.png
 
 Whoever commits new results draws it anew.
 """
