@@ -1,8 +1,8 @@
-"""The picture at the top of README: what the default run shows, in charts of the report.
+"""The first charts of the report side by side: README's picture of what is published, and that of the default run.
 
     python -m dla.publish.findings docs/findings.png
 
-Whoever commits new results draws it anew.
+draws the latter, anew with every new result of it; the former is a figure of docs/results.md.
 """
 
 from __future__ import annotations

@@ -89,8 +89,11 @@ curves, parameters, and a `dvc.lock` whose hashes chain from the data through th
 
 
 def _lead(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
-    """The first charts of this folder's chapters side by side, which README begins with."""
-    figures["findings.png"] = specification(read_settings(folder), folder)
+    """The first charts of this folder's chapters side by side, which README begins with, if there are any."""
+    drawing = specification(read_settings(folder), folder)
+    if not drawing["hconcat"]:
+        return
+    figures["findings.png"] = drawing
     yield f"![What the runs of {folder.name} find](results/findings.png)"
     yield f"*The first charts of `{folder.name}`, each of which stands below in its chapter.*"
 
@@ -141,8 +144,7 @@ def _systems(folder: Path, params: Settings, whole: Settings, ran: Mapping[str, 
         if system.stage not in ran:
             continue
         value, n = system.measure(read_metrics(folder / system.file))
-        differs = _differs(system.stage, params, whole, notes)
-        differs = "; ".join(filter(None, [differs, notes.get(system.stage, "")]))
+        differs = "; ".join(filter(None, [_differs(system.stage, params, whole, notes), notes.get(system.stage, "")]))
         rows.append(
             (
                 f"{system.title}<br>`{command}{system.stage}`",
