@@ -243,10 +243,11 @@ def test_mean_and_variance_of_every_group_are_drawn(tmp_path: Path) -> None:
     assert [row["size"] for row in mean] == [0.01] * 4
 
 
-def test_data_without_boxes_show_no_localisation(tmp_path: Path) -> None:
+def test_where_data_have_no_boxes_maps_are_measured_by_what_they_do_to_the_prediction(tmp_path: Path) -> None:
     write(tmp_path, "metrics/cam/cifar10-resnet34.json", looked())
     chapter = looks.chapter(SETTINGS, Results(tmp_path))
-    assert chapter.finding.startswith("Not shown: these data have no boxes")
+    assert chapter.finding.startswith("These data have no boxes")
+    assert chapter.finding.endswith(" by -10.0 points (-15.0 to -5.0) in cifar10-resnet34.")
 
 
 def test_the_map_that_is_held_against_the_middle_is_chosen_on_validation(tmp_path: Path) -> None:

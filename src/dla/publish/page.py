@@ -22,7 +22,7 @@ from dla.core.parameters import BudgetName
 from dla.publish.findings import specification
 from dla.publish.record import DATA, RESULTS, Ran, read_ran, read_settings
 from dla.publish.systems import SYSTEMS
-from dla.report import agents, charts, depth, features, skips, verse
+from dla.report import agents, charts, depth, features, looks, skips, verse
 from dla.report.chapter import Block, Chapter, Chart, Passage, Picture, Table
 from dla.report.circumstances import changed
 from dla.report.colours import palette
@@ -31,7 +31,7 @@ from dla.report.statements import percent
 from dla.report.vega import VEGA_LITE
 
 PAGE, DRAWN = Path("docs/results.md"), Path("docs/results")
-CHAPTERS = (depth, skips, features, verse, agents)  # not of maps: they are drawn over pictures of other people
+CHAPTERS = (depth, skips, looks, features, verse, agents)  # maps, drawn over pictures of others, are not kept
 README, MARKS = Path("README.md"), ("<!-- results -->", "<!-- end of results -->")
 BEST = {
     "train@mnist-mlp-64",

@@ -39,6 +39,7 @@ PUBLISHED = (
     "plots/tsne/*.png",
     "data/tested/*.csv",
     "data/samples/*.txt",
+    "data/generated.json",
 )
 FOLDERS = ("metrics", "plots", "data")
 LARGEST = 2_000_000  # bytes

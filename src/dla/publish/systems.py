@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dla.report.laboratories import ACCURACY, NONE
+from dla.report.laboratories import ACCURACY, NONE, TOKENS
 from dla.report.statements import Share, count, p_value, percent, points
 
 Metrics = Mapping[str, Any]
@@ -103,6 +103,22 @@ def returns(metrics: Metrics) -> tuple[str, str]:
     return f"{found['mean']:.1f}{between}{solved}", f"{seeds} seeds: {each}"
 
 
+def marked(metrics: Metrics) -> tuple[str, str]:
+    """What is left of a prediction, on average, as pixels are deleted, those first that the map marks, or at random."""
+    found = metrics["deletion"]
+    gap = points(*(found["difference"][part] for part in ("mean", "lower", "upper")))
+    said = f"deleted first, what the map marks leaves the class {percent(found['map'])}, at random"
+    return f"{said} {percent(found['random'])}: {gap}", f"{found['n']} pictures, one seed"
+
+
+def tokens(metrics: Metrics) -> tuple[str, str]:
+    """Tokens per character of the text by every tokenizer."""
+    found = metrics["tokens"]
+    said = (f"{name} {one['tokens_per_character']:.2f}" for name, one in found.items())
+    (characters,) = {one["characters"] for one in found.values()}
+    return f"tokens per character: {', '.join(said)}", f"{count(characters)} characters"
+
+
 SYSTEMS = (
     System("MLP on MNIST (a)", "784-128-64-10, Adam 1e-4, batch 2048, 15 epochs", "train@mnist-mlp-128", accuracy),
     System("MLP on MNIST (b)", "784-64-64-10, Adam 1e-4, batch 64, 50 epochs", "train@mnist-mlp-64", accuracy),
@@ -144,6 +160,14 @@ SYSTEMS = (
         "those of plain nets vanish",
     ),
     System("Imagenette (c)", "class activation maps of a trained net", "train@imagenette-cnn", accuracy),
+    System(
+        "class activation maps (a, b, c)",
+        "16 random test pictures of CIFAR-10",
+        "cam@cifar10-resnet34",
+        marked,
+        "pictures",
+    ),
+    System("class activation maps, Imagenette (c)", "pictures", "cam@imagenette-cnn", marked, "pictures"),
     System("AG News, counted words", "ours", "tfidf@tfidf", accuracy, "none"),
     System(
         "AG News, logistic regression (a)",
@@ -180,6 +204,13 @@ SYSTEMS = (
     ),
     System("character GPT on all three cantiche", "ours: as on the Inferno", "lm@commedia", bits, "none"),
     System("character GPT on Shakespeare", "ours: nanoGPT's for a CPU", "lm@shakespeare", bits, "none"),
+    System(
+        "tokens of the Inferno (a)",
+        "GPT-2's tokenizer",
+        "generate",
+        tokens,
+        f"{TOKENS[2]} tokens per character",
+    ),
     System("CartPole by PPO (a)", "not stated", "agent@cartpole-ppo", returns),
     System("CartPole by PPO, few copies", "ours: after the RL Zoo", "agent@cartpole-ppo-small", returns, "none"),
     System("CartPole by DQN (a)", "not stated", "agent@cartpole-dqn", returns),
