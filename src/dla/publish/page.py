@@ -223,26 +223,28 @@ def with_best_lines(readme: str, lines: str) -> str:
 
 
 def _block_of(stage: str, params: Settings) -> Settings:
-    """The settings of a stage, of a comparison those of the first; empty where it has none."""
+    """The settings of a stage, of a comparison those of the first, of maps the net's; empty where it has none."""
     section, _, name = stage.partition("@")
-    block = params.get({"repeats": "pair"}.get(section, section), {})
+    block = params.get({"repeats": "pair", "cam": "train"}.get(section, section), {})
     block = block.get(name, block)
     found: Settings = block.get("first", block.get("frozen", block))
     return found
 
 
 def _others(stage: str, params: Settings, notes: Mapping[str, str]) -> list[str]:
-    """Which sources of a stage's data and encoder are not what the laboratories had: those of which there is a note."""
+    """Which sources of a stage's data and model are not what the laboratories had: those of which there is a note."""
     block = _block_of(stage, params)
     block = params["embed"].get(block.get("features"), block)
-    data = params["data"].get(block.get("data"), {})
-    return [source for source in (block.get("encoder"), data.get("source")) if source in notes]
+    data = params["data"].get(block.get("data", block.get("corpus")), {})
+    sources = (block.get("encoder"), block.get("pretrained"), data.get("source"))
+    return [source for source in sources if source in notes]
 
 
 def _cuts(stage: str, params: Settings, whole: Settings) -> str:
-    """What the budget cuts of a stage and of the features that it takes."""
+    """What the budget cuts of a stage, of the features that it takes, and of the net that its maps are of."""
+    section, _, name = stage.partition("@")
     features = _block_of(stage, params).get("features")
-    stages = [stage, *([f"embed@{features}"] if features else [])]
+    stages = [stage, *([f"embed@{features}"] if features else []), *([f"train@{name}"] if section == "cam" else [])]
     return "; ".join(filter(None, (changed(one, params, whole) for one in stages)))
 
 
