@@ -18,6 +18,8 @@ from sklearn.datasets import load_digits
 from dla.core.artifacts import write_tensors
 
 if TYPE_CHECKING:
+    from dla.report.chapter import Chapter
+
     from .clusters import Farm
 
 ROOT = Path(__file__).parents[1]
@@ -99,3 +101,8 @@ def run_stage(script: str, *names: str, **environment: str) -> subprocess.Comple
         env=os.environ | environment,
         check=False,
     )
+
+
+def said(chapter: Chapter) -> str:
+    """All that a chapter of the report finds."""
+    return " ".join(chapter.findings)

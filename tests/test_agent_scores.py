@@ -36,7 +36,7 @@ from dla.statistics.agents import (
 )
 from dla.statistics.outcomes import cut, student
 
-from .conftest import ROOT
+from .conftest import ROOT, said
 
 PARAMS = load_params(ROOT / "params.yaml")
 
@@ -362,18 +362,18 @@ def chapter(root: Path, metrics: dict[str, dict[str, Any]]) -> Any:
 def test_the_finding_says_shown_only_where_the_test_says_so(tmp_path: Path) -> None:
     few = {name: of for name, of in several().items() if name.startswith("navigation")}
     one, many, three = (tmp_path / name for name in ("one", "many", "three"))
-    assert chapter(one, one_seed()).finding.endswith(
+    assert said(chapter(one, one_seed())).endswith(
         "PPO beats DQN in 100.0 % of the pairs of runs in one environment, from 1 seed of PPO and 1 seed of DQN: "
         "not shown, one seed has no spread to measure it by."
     )
     assert "over 2 environments (95 % interval 100.0 to 100.0, exact test p < 0.001): shown." in (
-        chapter(many, several()).finding
+        said(chapter(many, several()))
     )
-    assert chapter(three, few).finding.endswith("p = 0.100): not shown, and no result of so few seeds could show it.")
+    assert said(chapter(three, few)).endswith("p = 0.100): not shown, and no result of so few seeds could show it.")
 
 
 def test_the_finding_says_from_how_many_seeds_each_environment_was_solved(tmp_path: Path) -> None:
-    finding = chapter(tmp_path, several()).finding
+    finding = said(chapter(tmp_path, several()))
     assert finding.startswith(
         "CartPole-v1 is solved, by a mean return of 475 in greedy episodes on new seeds, by "
         "cartpole-ppo from 5 of 5 seeds (95 % interval 57 to 100 %), "
@@ -387,7 +387,7 @@ def test_the_finding_says_from_how_many_seeds_each_environment_was_solved(tmp_pa
 
 
 def test_one_seed_without_threshold_or_success_is_no_finding(tmp_path: Path) -> None:
-    assert chapter(tmp_path, {"mine-ppo": trained("mine", "ppo", 7)}).finding == "No environment says what solves it."
+    assert said(chapter(tmp_path, {"mine-ppo": trained("mine", "ppo", 7)})) == "No environment says what solves it."
 
 
 def test_baselines_stand_beside_the_agents(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ from dla.statistics.classifiers import Comparison
 from dla.text import labels
 from dla.vision.repeats import measures, summarise
 
+from .conftest import said
+
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT / "params.yaml")
 SETTINGS, WHOLE = (read_parameters(ROOT / "params.yaml", budget) for budget in ("demo", "full"))
@@ -91,8 +93,8 @@ def test_the_finding_about_depth_compares_picture_by_picture(tmp_path: Path, dee
         write(tmp_path, f"plots/train/{name}.csv", f"run,epoch,split,accuracy\n{name},1,train,0.5\n")
         predicted(tmp_path, name, right)
     found = depth.chapter(SETTINGS, Results(tmp_path))
-    assert found.finding.startswith("The plain net of 20 layers gets 50.0 %")
-    assert words in found.finding
+    assert said(found).startswith("The plain net of 20 layers gets 50.0 %")
+    assert words in said(found)
     assert found.embedded
     assert "Embedded data" in found.about
     assert "train@cifar10-cnn" in found.missing
@@ -139,7 +141,7 @@ def test_the_finding_about_skips_follows_the_permutation_test(
 ) -> None:
     write(tmp_path, "metrics/repeats.json", measured(BETTER[:pairs], second[:pairs]))
     found = skips.chapter(SETTINGS, Results(tmp_path))
-    assert words in found.finding.partition(" In mean")[0]
+    assert words in said(found).partition(" In mean")[0]
     assert not found.embedded
     assert "uoft-cs/cifar10" in found.about
 
@@ -221,8 +223,8 @@ def test_what_makes_gradients_vanish_follows_the_metrics(
     }
     write(tmp_path, "metrics/gradients.json", {"data": "embedded", **measured})
     chapter = skips.chapter(SETTINGS, Results(tmp_path))
-    assert chapter.finding.startswith("In the plain net of depth 50 without batch norm")
-    assert words in chapter.finding
+    assert said(chapter).startswith("In the plain net of depth 50 without batch norm")
+    assert words in said(chapter)
     (table,) = (block for block in chapter.blocks if isinstance(block, Table))
     assert table.rows[0] == (
         "plain net, without batch norm, PyTorch's default initialisation",
@@ -246,8 +248,8 @@ def test_mean_and_variance_of_every_group_are_drawn(tmp_path: Path) -> None:
 def test_where_data_have_no_boxes_maps_are_measured_by_what_they_do_to_the_prediction(tmp_path: Path) -> None:
     write(tmp_path, "metrics/cam/cifar10-resnet34.json", looked())
     chapter = looks.chapter(SETTINGS, Results(tmp_path))
-    assert chapter.finding.startswith("These data have no boxes")
-    assert chapter.finding.endswith(" by -10.0 points (-15.0 to -5.0) in cifar10-resnet34.")
+    assert said(chapter).startswith("These data have no boxes")
+    assert said(chapter).endswith(" by -10.0 points (-15.0 to -5.0) in cifar10-resnet34.")
 
 
 def test_the_map_that_is_held_against_the_middle_is_chosen_on_validation(tmp_path: Path) -> None:
@@ -255,9 +257,9 @@ def test_the_map_that_is_held_against_the_middle_is_chosen_on_validation(tmp_pat
     write(tmp_path, "metrics/cam/cifar10-convnet34.json", looked(validation=0.7, test=0.8))
     write(tmp_path, "metrics/cam/imagenette-cnn.json", looked(validation=0.9, test=0.9))  # other pictures
     chapter = looks.chapter(SETTINGS, Results(tmp_path))
-    assert chapter.finding.startswith("The strongest point of cifar10-resnet34's map of the true class gets 70.0 %")
-    assert "the difference is shown, +20.0 points" in chapter.finding
-    assert chapter.finding.endswith("It was chosen on validation, out of cifar10-resnet34, cifar10-convnet34.")
+    assert said(chapter).startswith("The strongest point of cifar10-resnet34's map of the true class gets 70.0 %")
+    assert "the difference is shown, +20.0 points" in said(chapter)
+    assert said(chapter).endswith("It was chosen on validation, out of cifar10-resnet34, cifar10-convnet34.")
 
 
 def test_a_grid_of_maps_says_how_many_pictures_it_has_and_deletion_its_interval(tmp_path: Path) -> None:
@@ -303,9 +305,12 @@ def test_the_best_head_on_validation_is_held_against_counted_words(tmp_path: Pat
     classified(tmp_path, "classify/logreg", 0.8, [True] * 70 + [False] * 30, HEAD)
     classified(tmp_path, "classify/mlp", 0.7, [True] * 80 + [False] * 20, HEAD)  # better on test, which chooses nothing
     found = features.chapter(SETTINGS, Results(tmp_path))
-    assert found.finding.startswith("Tfidf on counted words gets 90.0 %")
-    assert "logreg on frozen features 70.0 % (60.4 to 78.1): the difference is shown, +20.0 points" in found.finding
-    assert "McNemar's exact test p < 0.001" in found.finding
+    assert said(found).startswith("The classifier tfidf on counted words gets 90.0 %")
+    assert (
+        "the classifier logreg on frozen features 70.0 % (60.4 to 78.1): the difference is shown, +20.0 points"
+        in said(found)
+    )
+    assert "McNemar's exact test p < 0.001" in said(found)
 
 
 def test_the_best_scorer_is_held_against_every_control(tmp_path: Path) -> None:
@@ -313,10 +318,8 @@ def test_the_best_scorer_is_held_against_every_control(tmp_path: Path) -> None:
     classified(tmp_path, "rank/longest", 0.9, [True] * 30 + [False] * 70)  # never the best scorer: it is a control
     classified(tmp_path, "rank/option", 0.3, [True] * 45 + [False] * 55)  # five cases: p = 0.062
     classified(tmp_path, "rank/cosine", 0.3, [False] * 5 + [True] * 90 + [False] * 5)
-    finding = features.chapter(SETTINGS, Results(tmp_path)).finding
-    assert finding.startswith(
-        "Of 100 questions of race (embedded data) interaction, the best scorer on validation, answers 50.0 %"
-    )
+    finding = said(features.chapter(SETTINGS, Results(tmp_path)))
+    assert finding.startswith("The best scorer on validation, interaction, answers 50.0 % (40.4 to 59.6) of 100")
     assert "It is above longest (30.0 %, p < 0.001). It is not shown to be above" in finding
     assert "option (45.0 %, p = 0.062). It is below cosine (90.0 %, p < 0.001)" in finding
 
@@ -328,8 +331,8 @@ def test_the_best_scorer_is_held_against_the_best_that_sees_a_mean_and_this_agai
     classified(tmp_path, "rank/margin", 0.7, [True] * 70 + [False] * 30)
     classified(tmp_path, "rank/ratio", 0.3, [True] * 80 + [False] * 20)  # better on test, which chooses nothing
     classified(tmp_path, "rank/option", 0.3, [True] * 25 + [False] * 75)
-    finding = features.chapter(SETTINGS, Results(tmp_path)).finding
-    of = "margin, the best of those that see the mean of article, question and option, answers 70.0 %"
+    finding = said(features.chapter(SETTINGS, Results(tmp_path)))
+    of = "The best of those that see the mean of article, question and option, margin, answers 70.0 %"
     assert f"{of} (60.4 to 78.1): the difference is shown, +20.0 points" in finding
     assert finding.count("It is above option (25.0 %, p < 0.001)") == 2
 
@@ -346,7 +349,7 @@ def label_curve(root: Path, frozen: tuple[float, ...], counted: tuple[float, ...
     table = "\n".join(",".join(str(row[column]) for column in labels.COLUMNS) for row in rows)
     write(root, "plots/labels/ag_news.csv", f"{','.join(labels.COLUMNS)}\n{table}\n")
     write(root, "metrics/labels/ag_news.json", {"data": "embedded", "n": 756, **labels.summarise(rows, 0.95)})
-    return features.chapter(SETTINGS, Results(root)).finding
+    return said(features.chapter(SETTINGS, Results(root)))
 
 
 def test_the_report_says_with_how_many_labels_frozen_features_and_counted_words_are_better(tmp_path: Path) -> None:
@@ -440,8 +443,8 @@ def test_every_result_says_its_own_source(tmp_path: Path) -> None:
     assert texts.about == f"Data: my/folder (a folder of this machine). {stand_in}"
     assert poems.about.startswith("Data: my/text.txt (a file of this machine). Embedded data")
     assert texts.embedded
-    assert "held-out text of dante (embedded data)" in poems.finding
-    assert "The model mine needs 2.90 bits for a character of held-out text of my-dante; counting" in poems.finding
+    assert "held-out text of dante (embedded data)" in said(poems)
+    assert "The model mine needs 2.90 bits per character of held-out text of my-dante, counted bigrams" in said(poems)
     assert dict(circumstances(params, {"folder", "embedded"}))["data of the results"] == "embedded, folder"
     assert "embedded, file, folder" in make_page(params, params, tmp_path)
 
@@ -462,8 +465,8 @@ def test_results_on_different_data_are_not_ranked_together(tmp_path: Path) -> No
     texts, nets = (module.chapter(params, Results(tmp_path)) for module in (features, depth))
     tables = [block for block in texts.blocks if isinstance(block, Table)]
     assert [[row[0] for row in table.rows] for table in tables] == [["tfidf", "logreg"], ["mine"]]
-    assert "mine" not in texts.finding  # 90 % of other texts is not better than 60 % of these
-    assert nets.finding.startswith("Not shown: this takes plain or residual nets of two depths on the same data")
+    assert "mine" not in said(texts)  # 90 % of other texts is not better than 60 % of these
+    assert said(nets).startswith("Not shown: this takes plain or residual nets of two depths on the same data")
     captions = [block.caption for block in nets.blocks if isinstance(block, Chart)]
     assert [caption.partition(" while")[0].rpartition("nets on ")[2] for caption in captions] == [
         "cifar10-depth (embedded data)",

@@ -121,7 +121,8 @@ def _published(folder: Path, figures: dict[str, Figure]) -> Iterator[str]:
         chapter: Chapter = module.chapter(params, Results(folder))
         if chapter.blocks:
             yield f"### {chapter.question}"
-            yield f"**{chapter.finding}** {chapter.about}"
+            yield from (f"**{finding}**" for finding in chapter.findings)
+            yield chapter.about
             planes = _planes(folder) if module is features else []
             for number, block in enumerate([*chapter.blocks, *planes], start=1):
                 yield from _block(block, f"{folder.name}-{chapter.key}-{number}", figures)

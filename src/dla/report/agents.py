@@ -11,7 +11,7 @@ from dla.report.statements import count, p_value, percent
 from dla.statistics.outcomes import CONFIDENCE, wilson
 
 Judged = dict[str, dict[str, Any]]  # metrics by run
-SCORE = "normalised score: 0 random actions, 1 the threshold or success in every episode"
+SCORE = "normalised score (0: random actions, 1: solved)"
 
 
 def chapter(params: Settings, results: Results) -> Chapter:
@@ -27,7 +27,7 @@ def chapter(params: Settings, results: Results) -> Chapter:
     return Chapter(
         key="agents",
         question="Which agent learns?",
-        finding=_finding(judged, comparison) if judged else NOTHING,
+        findings=_findings(judged, comparison) if judged else NOTHING,
         about="The environments are Gymnasium's own and a room of ours; a budget cuts steps, or takes a simpler one.",
         embedded=False,
         blocks=blocks,
@@ -39,13 +39,13 @@ def chapter(params: Settings, results: Results) -> Chapter:
 # --- sentences ------------------------------------------------------------------------------------------------
 
 
-def _finding(judged: Judged, comparison: dict[str, Any] | None) -> str:
+def _findings(judged: Judged, comparison: dict[str, Any] | None) -> list[str]:
     """Who solves each environment, from how many seeds; and whether one algorithm is better than another."""
     sentences = []
     for environment in dict.fromkeys(metrics["environment"] for metrics in judged.values()):
         runs = {name: metrics for name, metrics in judged.items() if metrics["environment"] == environment}
         sentences += [*_solved(environment, runs), *_succeeded(environment, runs)]
-    return " ".join([*(sentences or ["No environment says what solves it."]), *_algorithms(comparison)])
+    return [*(sentences or ["No environment says what solves it."]), *_algorithms(comparison)]
 
 
 def _solved(environment: str, runs: Judged) -> list[str]:
@@ -221,7 +221,11 @@ def _comparison(comparison: dict[str, Any], results: Results) -> list[Block]:
     ]
     interval = f"{percent(comparison['confidence'], 0)} interval (stratified bootstrap; one seed has none)"
     if dots:
-        blocks.append(Chart(f"Interquartile mean over seeds and its {interval}.", charts.intervals(dots, SCORE)))
+        caption = (
+            "Interquartile mean of the score over seeds: 0 is what random actions get, 1 the published threshold or, "
+            f"without one, success in every episode. With its {interval}."
+        )
+        blocks.append(Chart(caption, charts.intervals(dots, SCORE)))
     profile = results.rows("plots/agents/profile.csv", "agents")
     if profile:
         caption = f"Share of runs above a score, over the environments that the algorithms share, and its {interval}."

@@ -50,11 +50,11 @@ Block = Table | Chart | Picture | Passage
 
 @dataclass(frozen=True)
 class Chapter:
-    """A question, one sentence of answer, and what it rests on."""
+    """A question, what the results answer, and what that rests on."""
 
     key: str
     question: str
-    finding: str
+    findings: Sequence[str]  # paragraphs, of one comparison each
     about: str  # the data: which, and whether they are embedded
     embedded: bool
     blocks: list[Block]
@@ -62,4 +62,4 @@ class Chapter:
     missing: tuple[str, ...]  # stages that have not run
 
 
-NOTHING = "Nothing of this has run yet."
+NOTHING = ["Nothing of this has run yet."]

@@ -234,7 +234,8 @@ def axis(channel: Any, column: Column, *, log: bool = False, **more: Any) -> Any
         whole = "datum.value % 1 ? '' : datum.label"  # of a short axis Vega marks halves too
         more["axis"] = alt.Axis(tickMinStep=1, format=WHOLE[column[0]], labelExpr=whole)
     elif log:
-        more["axis"] = alt.Axis(labelSeparation=8)  # pixels: 200 and 300 are near each other
+        powers = "datum.label && (datum.value < 1e-3 || datum.value >= 1e6) ? format(datum.value, '.0e') : datum.label"
+        more["axis"] = alt.Axis(labelSeparation=8, labelExpr=powers)  # pixels: 200 and 300 are near each other
     return channel(field=column[0], type="quantitative", title=column[1], scale=scale, **more)
 
 

@@ -22,7 +22,7 @@ def chapter(params: Settings, results: Results) -> Chapter:
     return Chapter(
         key="depth",
         question="Do deeper plain networks fail?",
-        finding=_finding(tested, results),
+        findings=_findings(tested, results),
         about=about(params, origins),
         embedded=any(place == "embedded" for _, place in origins),
         blocks=_blocks(tested, results, palette(params)),
@@ -42,15 +42,15 @@ def _origin(name: str, tested: Tested) -> Origin:
     return run["data"], metrics["data"]
 
 
-def _finding(tested: Tested, results: Results) -> str:
+def _findings(tested: Tested, results: Results) -> list[str]:
     """Of plain nets, and of residual ones, the deepest against the shallowest on the same data."""
     if not tested:
         return NOTHING
     sentences = [_of_depths(kind, part, skips, tested, results) for kind, part, skips in KINDS]
-    found = " ".join(filter(None, sentences))
+    found = [*filter(None, sentences)]
     if not found:
-        return "Not shown: this takes plain or residual nets of two depths on the same data."
-    return f"{found} One seed each; the next chapter has many."
+        return ["Not shown: this takes plain or residual nets of two depths on the same data."]
+    return [*found, "One seed each; the next chapter has many."]
 
 
 KINDS = (("plain", "layers", False), ("residual", "blocks of two layers", True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,8 +56,8 @@ def chapter(params: Settings, results: Results) -> Chapter:
     labels = _label_curves(params, results)
     findings = [
         *(_about_labels(curve) for curve in labels),
-        *(_about_heads(group, results) for group in texts),
-        *(_about_answers(g, results) for g in questions),
+        *(told for group in texts for told in _about_heads(group, results)),
+        *(told for group in questions for told in _about_answers(group, results)),
     ]
     blocks: list[Block] = [block for curve in labels for block in _labels(curve)]
     for group in texts:
@@ -67,7 +68,7 @@ def chapter(params: Settings, results: Results) -> Chapter:
     return Chapter(
         key="features",
         question="What do frozen features buy?",
-        finding=" ".join(filter(None, findings)) or NOTHING,
+        findings=findings or NOTHING,
         about=about(params, origins),
         embedded=any(place == "embedded" for _, place in origins),
         blocks=blocks,
@@ -191,42 +192,37 @@ def _compare(first: str, second: str, results: Results) -> Comparison | None:
     return compare_cases(*rows)
 
 
-def _about_heads(group: Tested, results: Results) -> str:
+def _about_heads(group: Tested, results: Results) -> Iterator[str]:
     """The best classifier on frozen features against counted words."""
     counted, frozen = group.stages("tfidf"), group.stages("classify")
     if not counted or not frozen:
-        return ""
+        return
     first, second = _best(frozen), _best(counted)
-    return compare(
-        (f"{_name(first)} on frozen features", _share(frozen[first])),
-        (f"{_name(second)} on counted words", _share(counted[second])),
+    yield compare(
+        (f"the classifier {_name(first)} on frozen features", _share(frozen[first])),
+        (f"the classifier {_name(second)} on counted words", _share(counted[second])),
         f"test {group.of}",
         _compare(first, second, results),
     )
 
 
-def _about_answers(group: Tested, results: Results) -> str:
-    """The best scorer against guessing, and against the controls."""
+def _about_answers(group: Tested, results: Results) -> Iterator[str]:
+    """The best scorer against guessing, and against the controls; and the best of those that see a mean against it."""
     trained = group.stages("rank", "finetune")
     if not trained:
-        return ""
+        return
     best = _best(trained)
     share = _share(trained[best])
     above = "more than" if share.lower > CHANCE else "not shown to be more than"
-    said = f"Of {count(share.n)} {group.of} {_name(best)}, the best scorer on validation, answers {share} rightly, "
-    return f"{said}{above} guessing would.{_above_controls(group, best, results)}{_about_mean(group, best, results)}"
-
-
-def _about_mean(group: Tested, best: str, results: Results) -> str:
-    """The best of the scorers that see a mean, held against the best of all, and against the controls."""
+    said = f"The best scorer on validation, {_name(best)}, answers {share} of {count(share.n)} {group.of} rightly, "
+    yield f"{said}{above} guessing would.{_above_controls(group, best, results)}"
     seen = {stage: found for stage, found in group.scored.items() if stage in group.means}
-    if not seen or best in seen:
-        return ""
-    mean = _best(seen)
-    cases = _compare(best, mean, results)
-    below = f": {paired_difference(cases, group.of)}" if cases else ""
-    said = f" {_name(mean)}, the best of those that see the mean of article, question and option, answers "
-    return f"{said}{_share(seen[mean])}{below}.{_above_controls(group, mean, results)}"
+    if seen and best not in seen:
+        mean = _best(seen)
+        cases = _compare(best, mean, results)
+        below = f": {paired_difference(cases, group.of)}" if cases else ""
+        said = f"The best of those that see the mean of article, question and option, {_name(mean)}, answers "
+        yield f"{said}{_share(seen[mean])}{below}.{_above_controls(group, mean, results)}"
 
 
 def _above_controls(group: Tested, scorer: str, results: Results) -> str:

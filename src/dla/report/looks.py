@@ -22,7 +22,7 @@ def chapter(params: Settings, results: Results) -> Chapter:
     return Chapter(
         key="looks",
         question="Where does the network look?",
-        finding=_finding(params, explained),
+        findings=[_finding(params, explained)] if explained else NOTHING,
         about=about(params, [(params["train"][name]["data"], found["data"]) for name, found in explained.items()]),
         embedded=embedded,
         blocks=_blocks(explained, results, palette(params)),
@@ -33,8 +33,6 @@ def chapter(params: Settings, results: Results) -> Chapter:
 
 def _finding(params: Settings, explained: Explained) -> str:
     """Of the runs on one data set the one whose map finds the object most often on validation: on test, the middle?"""
-    if not explained:
-        return NOTHING
     located = [name for name, found in explained.items() if found.get("pointing")]
     if not located:
         return _without_boxes(explained)

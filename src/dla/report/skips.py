@@ -40,7 +40,7 @@ def chapter(params: Settings, results: Results) -> Chapter:
     return Chapter(
         key="skips",
         question=question(params["pair"]),
-        finding=" ".join(findings) or NOTHING,
+        findings=findings or NOTHING,
         about=about(params, origins),
         embedded=any(place == "embedded" for _, place in origins),
         blocks=blocks,

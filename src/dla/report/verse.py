@@ -34,7 +34,7 @@ def chapter(params: Settings, results: Results) -> Chapter:
     return Chapter(
         key="verse",
         question="What does Dante sound like?",
-        finding=_finding(trained, origins),
+        findings=_findings(trained, origins),
         about=about(params, about_data),
         embedded=any(place == "embedded" for _, place in about_data),
         blocks=blocks,
@@ -43,24 +43,23 @@ def chapter(params: Settings, results: Results) -> Chapter:
     )
 
 
-def _finding(trained: dict[str, dict[str, Any]], origins: dict[str, Origin]) -> str:
+def _findings(trained: dict[str, dict[str, Any]], origins: dict[str, Origin]) -> list[str]:
     """Of every text the model that validation finds best, and how it does on text that chose nothing."""
     best: dict[Origin, str] = {}
     for name in sorted(trained, key=lambda name: trained[name]["validation"]["loss"]):
         best.setdefault(origins[name], name)
     first = dict.fromkeys(origins.values())  # as params.yaml has them
-    sentences = [_about_model(best[origin], trained[best[origin]], title(origin)) for origin in first]
-    return " ".join(sentences) or NOTHING
+    return [_about_model(best[origin], trained[best[origin]], title(origin)) for origin in first] or NOTHING
 
 
 def _about_model(name: str, metrics: dict[str, Any], data: str) -> str:
     sample, held_out = (percent(metrics["quality"][part]["known_words"], 0) for part in ("sample", "held_out"))
     bits, ngrams = metrics["test"]["bits_per_character"], metrics["ngrams"]
-    counted = " and ".join(f"{ngrams[order]:.2f}" for order in ("bigram", "trigram"))
     return (
-        f"The model {name} needs {bits:.2f} bits for a character of held-out text of {data}; counting how often which "
-        f"follows one, and which two, comes to {counted}, and the compressor zstd at best to {metrics['zstd']:.2f}. "
-        f"Of the words that it writes {sample} occur in the training text, of the words held out {held_out}."
+        f"The model {name} needs {bits:.2f} bits per character of held-out text of {data}, counted bigrams "
+        f"{ngrams['bigram']:.2f}, counted trigrams {ngrams['trigram']:.2f}, and the compressor zstd at its best "
+        f"{metrics['zstd']:.2f}. Of the words that the model writes {sample} occur in the training text, of those held "
+        f"out {held_out}."
     )
 
 
